@@ -1,11 +1,11 @@
-// What most apps need, in one import: recognizing, aligning, decoding, and features of speech.
+// The parts that most apps need, in one import: recognition, alignment, decoding, and features of speech.
 @_exported import W2VDecoding
 @_exported import W2VFeatures
 @_exported import W2VInference
 @_exported import W2VRecognition
 
-// Of the libraries below these, only the types that they show. Names such as `Module` and `Linear` stay free for the app,
-// which imports `W2VTorch` where it computes with tensors of its own.
+// From the libraries below, only the types in the interfaces of these. Names such as `Module` and `Linear` stay free
+// for the app, which imports `W2VTorch` to compute with tensors of its own.
 @_exported import enum W2VAudio.AudioError
 @_exported import enum W2VAudio.AudioFile
 @_exported import struct W2VBackbone.ModelConfiguration

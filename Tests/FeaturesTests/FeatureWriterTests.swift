@@ -7,7 +7,7 @@ import W2VTorch
 @testable import W2VFeatures
 
 @Suite(.onTestThreads) struct FeatureWriterTests {
-    /// A featurizer, three recordings and what layers 1 and 2 make of them.
+    /// A featurizer, three recordings and their features of layers 1 and 2.
     private struct Setting {
         let featurizer: Featurizer
         let sources: [FeatureSource]
@@ -46,7 +46,7 @@ import W2VTorch
 
     @Test func arraysAreNumPys() throws {
         try withTemporaryFolder { folder in
-            // As numpy.save writes numpy.array([[1, 2], [3, 4.5]], dtype="<f4").
+            // The bytes of numpy.save for numpy.array([[1, 2], [3, 4.5]], dtype="<f4").
             let file = folder.appendingPathComponent("x.npy")
             try NumPyFile.write(Tensor([Float(1), 2, 3, 4.5], shape: [2, 2]), to: file)
             let data = try Data(contentsOf: file)
@@ -70,7 +70,7 @@ import W2VTorch
         try await withTemporaryFolder { folder in
             let setting = try await Setting(folder)
             let writer = try setting.writer("out", both)
-            // The order of writing is not that of the manifest.
+            // The order of writing differs from that of the manifest.
             for index in [2, 0, 1] { try writer.write(setting.features[index], of: index) }
             #expect(try writer.finish() == 3)
             let entries = try setting.entries("out/manifest.jsonl")
@@ -115,7 +115,7 @@ import W2VTorch
                         folder: folder.appendingPathComponent(name).path, key: "the layers", begun: "1,2", now: "2")
                 ) { try setting.writer(name, one) { ($0.format, $0.resumes) = (format, true) } }
             }
-            // A kill before the settings were written, or between files, leaves temporary files.
+            // A kill before the settings were written, or between files, leaves temporary files behind.
             let begun = folder.appendingPathComponent("begun")
             let partial = { (name: String) in begun.appendingPathComponent(".\(name).\(UUID().uuidString).partial") }
             try FileManager.default.createDirectory(at: begun, withIntermediateDirectories: true)
@@ -134,7 +134,7 @@ import W2VTorch
                 try FileManager.default.contentsOfDirectory(atPath: begun.path).allSatisfy { !$0.hasSuffix(".partial") }
             )
             #expect(!FileManager.default.fileExists(atPath: deep.path))
-            // A folder of something else is left alone.
+            // A folder of another program is not touched.
             let other = folder.appendingPathComponent("other")
             try FileManager.default.createDirectory(at: other, withIntermediateDirectories: true)
             try Data("x".utf8).write(to: other.appendingPathComponent("features.json"))

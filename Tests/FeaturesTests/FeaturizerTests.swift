@@ -10,8 +10,8 @@ import W2VTorch
 @testable import W2VFeatures
 
 @Suite(.onTestThreads) struct FeaturizerTests {
-    /// One bad sample makes NaN of a whole recording: nothing is made of it, whichever way its features would be used, and
-    /// the others in its batch are as they were.
+    /// A single bad sample makes all features of a recording NaN: every use of them fails, and the other recordings of
+    /// the batch are unaffected.
     @Test func outputThatIsNotFiniteIsRefused() async throws {
         try await withTemporaryFolder { folder in
             var loud = tonesInNoise(16_000, seed: 2)
@@ -83,7 +83,7 @@ import W2VTorch
                     let found = try await featurizer.features([recording], FeatureRequest([layer]))[0].get()[0]
                     #expect(try relativeError(found.values, expected.values) == 0 && found.layer == layer)
                 }
-                // Neighboring layers are not the same thing.
+                // Neighboring layers differ.
                 #expect(try relativeError(together[1].values, together[0].values) > 0.01)
             }
         }
@@ -124,7 +124,7 @@ import W2VTorch
 
     @Test func longRecordingsGoInWindows() async throws {
         try await withTemporaryFolder { folder in
-            // Without group norm the extractor sees 25 ms, and windows make no difference to it.
+            // Without group norm the extractor sees 25 ms, so windows do not affect it.
             let configuration = try SmallModels.configuration(hourglass: "[1,(1,4),1]", mode: .layerNorm)
             let checkpoint = try SmallModels.checkpoint(in: folder, configuration)
             let recording = Recording(samples: tonesInNoise(16_000 * 27 + 99, seed: 1))
@@ -135,7 +135,8 @@ import W2VTorch
             #expect(cut.map(\.frames) == [1350, 338, 1350] && whole.map(\.frames) == cut.map(\.frames))
             let errors = try zip(cut, whole).map { try relativeError($0.values, $1.values) }
             #expect(errors[0] < 1e-5)
-            // Attention reaches all of a recording: what is cut differs, and is the same place's all the same.
+            // Attention covers the whole recording: windows change the values, but each still describes the same
+            // position.
             #expect(errors[1] > 0 && errors[1] < 0.3 && errors[2] < 0.3, "\(errors)")
             await #expect(throws: InferenceError.self) {
                 try await Featurizer(checkpoint: checkpoint, windows: WindowOptions(seconds: 10, overlap: 7))

@@ -7,7 +7,7 @@ import W2VTorch
 
 @testable import W2VFeatures
 
-/// Layers are those that fairseq, NVIDIA's version and Hugging Face call so, with their numbers.
+/// Layers have the names and numbers of fairseq, NVIDIA's version and Hugging Face.
 @Suite(.onTestThreads) struct GoldenFeaturesTests {
     private static let folder = Repository.golden
 
@@ -33,7 +33,7 @@ import W2VTorch
         return Mask(frames: (0..<indices.size(0)).map { row in (0..<width).filter { flags[row * width + $0] } })
     }
 
-    /// Compares layers of a masked pass with [utterances, frames, channels] of a reference.
+    /// Compares layers of a masked pass with a reference's [utterances, frames, channels].
     private func compare(
         _ checkpoint: String, _ reference: String, input name: String, _ pairs: [(FeatureLayer, String)]
     ) async throws {
@@ -68,7 +68,7 @@ import W2VTorch
         ]
         try await compare(
             "fairseq_base.new_style_omegaconf.pt", "fairseq_base.unpadded.gumbel", input: "unpadded", pairs)
-        // Where LayerNorm comes first, the context is not the last layer.
+        // Where LayerNorm comes first, the context differs from the last layer.
         try await compare("hf_large_pretrain", "fairseq_large.unpadded.gumbel", input: "unpadded_norm", pairs)
     }
 
@@ -82,7 +82,7 @@ import W2VTorch
             ])
     }
 
-    /// A fine-tuned model on recordings, without masks: through the whole interface.
+    /// A fine-tuned model on recordings, without masks, through the public interface.
     @Test func recordingsGiveTheSame() async throws {
         let featurizer = try await featurizer("fairseq_base_ctc.new_style.pt")
         let reference = try tensors("fairseq_base_ctc.unpadded")

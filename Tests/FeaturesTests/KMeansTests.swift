@@ -12,7 +12,7 @@ import W2VTorch
         try Tensor(points.flatMap { $0.map { Float($0) } }, shape: [points.count, points[0].count])
     }
 
-    /// Points around some centers, and which one each is around.
+    /// Points around some centers, and the index of each point's center.
     private func blobs(_ count: Int, of centers: [[Double]], spread: Double, seed: UInt64) -> ([[Double]], [Int]) {
         var stream = RandomStream(seed: seed, purpose: .synthesis)
         let labels = (0..<count).map { $0 % centers.count }
@@ -64,14 +64,14 @@ import W2VTorch
         options.batchSize = 100
         let tensor = try vectors(points)
         let result = try KMeans.train(tensor, count: 5, options: options)
-        // Three dimensions of variance ¼ each.
+        // Three dimensions, each with a variance of ¼.
         #expect(abs(result.inertia - 0.75) < 0.05)
         #expect(result.sizes == Array(repeating: 600, count: 5))
         let found = try result.clusters.assign(tensor)
         var pairs: Set<[Int]> = []
         for (label, cluster) in zip(labels, found) { pairs.insert([label, cluster]) }
         #expect(pairs.count == 5)
-        // The nearest by the definition.
+        // The nearest center by definition.
         let centroids = try result.clusters.centroids.elements(Double.self)
         for (point, cluster) in zip(points, found).prefix(50) {
             var distances: [Double] = []
@@ -96,7 +96,7 @@ import W2VTorch
     }
 
     @Test func emptyClustersAreMoved() throws {
-        // 995 points in one place and five far away: starting points of a batch of ten hardly ever have them all.
+        // 995 points in one place and five far away: the first batch of ten hardly ever has all of them.
         var points: [[Double]] = Array(repeating: [0, 0], count: 995)
         for number in 1...5 { points.append([100 * Double(number), 50]) }
         var options = KMeansOptions()

@@ -11,7 +11,7 @@ import W2VBase
         #expect(sequence.collapsed.symbols == ["5", "2", "5", "7"])
         #expect(UnitSequence(name: "a", units: []).collapsed.symbols == [])
         #expect(sequence.line(.text) == "a\t5 5 2 2 2 5 7")
-        // A name cannot make a line or a column of its own, nor reach the terminal.
+        // A name cannot add a line or a column, or send control characters to the terminal.
         #expect(UnitSequence(name: "a\t1\nb\u{1B}[31m", units: [5]).line(.text) == "a<U+0009>1<U+000A>b<U+001B>[31m\t5")
         #expect(sequence.collapsed.line(.km) == "5 2 5 7")
     }
@@ -26,7 +26,7 @@ import W2VBase
             for format in UnitSequence.Format.allCases {
                 let file = folder.appendingPathComponent("units.\(format)")
                 let writer = try UnitWriter(file, format: format)
-                // A text file says whose units they are: their order is free.
+                // A text file names each line's utterance, so its order is free.
                 for sequence in format == .text ? sequences.reversed() : sequences { try writer.append(sequence) }
                 #expect(!FileManager.default.fileExists(atPath: file.path))
                 try writer.finish()
@@ -46,7 +46,8 @@ import W2VBase
             #expect(throws: FeatureError.self) {
                 try UnitSequence.read(folder.appendingPathComponent("none"), names: names, manifest: "m")
             }
-            // Names are told apart by code points: K and the Kelvin sign are two. Other editors' marks and ends of lines.
+            // Names are distinguished by code points: K and the Kelvin sign differ. Other editors' byte order marks and
+            // line ends.
             let odd = folder.appendingPathComponent("odd.text")
             try Data("\u{FEFF}\u{212A}\t1 2\r\nK\t3\r\n".utf8).write(to: odd)
             #expect(
@@ -97,7 +98,7 @@ import W2VBase
         #expect(single.phoneNormalizedMutualInformation == nil && single.phonePurity == 1)
     }
 
-    /// The definitions once more, as sums over the whole table of p(y, z).
+    /// The definitions again, as sums over the whole table of p(y, z).
     @Test(arguments: [UInt64(1), 2]) func qualityEqualsTheDefinition(seed: UInt64) throws {
         var stream = RandomStream(seed: seed, purpose: .synthesis)
         var quality = UnitQuality()
@@ -110,7 +111,7 @@ import W2VBase
         }
         let phones = table.map { $0.reduce(0, +) }
         let units = (0..<9).map { unit in table.reduce(0) { $0 + $1[unit] } }
-        // E over units of the purity of one, and E over phones.
+        // The expected purity over units, and over phones.
         let phonePurity = (0..<9).reduce(0) { sum, unit in
             units[unit] == 0 ? sum : sum + units[unit] * (table.map { $0[unit] / units[unit] }.max() ?? 0)
         }

@@ -19,7 +19,7 @@ private struct KeptFrames: WindowGatherer {
     func finished(samples: Int) -> [Int] { [frames, samples] }
 }
 
-/// Samples that were read.
+/// A counter of the samples read.
 private final class Counter: Sendable {
     private let sum = Mutex(0)
 
@@ -29,7 +29,7 @@ private final class Counter: Sendable {
 }
 
 @Suite(.onTestThreads) struct InferenceResultsTests {
-    /// A session whose model is the number of frames that windows keep; windows are 40 frames long.
+    /// A session whose model returns the number of frames that windows keep; windows are 40 frames long.
     private func session(batchSeconds: Double = 2) async throws -> InferenceSession<Void> {
         let layers = try SmallModels.configuration().convFeatureLayers
         let options = InferenceOptions(
@@ -85,7 +85,7 @@ private final class Counter: Sendable {
         #expect(last.recordings == 10 && last.position == 10 && last.seconds > 12)
     }
 
-    /// Of ten hours no more is read than the pass that is iterated and the next one need.
+    /// Of ten hours of audio, only the current pass and the next one have been read.
     @Test func nothingRunsAheadOfTheOneWhoIterates() async throws {
         let read = Counter()
         let endless = Recording(named: "hours", sampleCount: 576_000_000) {
@@ -98,7 +98,7 @@ private final class Counter: Sendable {
         for number in 1...5 {
             let pass = try #require(try await passes.next())
             #expect(pass.finished.isEmpty && pass.progress.position < 0.001)
-            // Two seconds a pass, and a window that did not fit.
+            // Two seconds per pass, and a window that did not fit.
             #expect(read.count <= (number + 1) * 32_000 + 2 * 13_200)
         }
     }

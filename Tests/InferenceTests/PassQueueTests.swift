@@ -5,16 +5,16 @@ import Testing
 
 @testable import W2VInference
 
-/// A model that gives an answer only when it is opened, so that what has come meanwhile is known.
+/// A model that answers only when it is opened, so that the requests arriving in the meantime are known.
 private final class HeldModel: Sendable {
     private let passes = Mutex<[[Int]]>([])
     private let starts = Mutex<[PassStart]>([])
     private let isOpen = Mutex(false)
 
-    /// The lengths in samples of the windows of every pass that has begun.
+    /// The lengths in samples of the windows of every pass so far.
     var begun: [[Int]] { passes.withLock { $0 } }
 
-    /// How the passes of requests began.
+    /// The start of the pass of each request.
     var begins: [PassStart] { starts.withLock { $0 } }
 
     func begins(_ start: PassStart) { starts.withLock { $0.append(start) } }
@@ -40,13 +40,13 @@ private final class HeldModel: Sendable {
         Window(samples: [Float](repeating: 0, count: count), kept: 0..<1)
     }
 
-    /// Requests that have come, one after another, while the model was at the first of them.
+    /// Sends requests one after another while the model is busy with the first of them.
     private func requests(_ counts: [Int], as kind: PassKind) async throws -> [Task<[Int], any Error>] {
         let isBusy = !model.begun.isEmpty
         var tasks: [Task<[Int], any Error>] = []
         for (index, count) in counts.enumerated() {
             tasks.append(Task { [queue] in try await queue.outputs(of: [Self.window(count)], as: kind) })
-            // The first of all is in the model at once.
+            // The very first request is in the model at once.
             let expected = isBusy ? index + 1 : index
             while await queue.count(of: kind) < expected || model.begun.isEmpty {
                 try await Task.sleep(for: .milliseconds(2))
@@ -60,11 +60,11 @@ private final class HeldModel: Sendable {
         let tasks = try await requests(counts, as: .short)
         model.open()
         for (task, count) in zip(tasks, counts) { #expect(try await task.value == [count]) }
-        // As many as fit into a second, in the order in which they came; what does not fit alone goes alone.
+        // As many as fit into a second share a pass, in order of arrival; a request that is too long runs alone.
         #expect(model.begun == [[4_000], [6_000, 6_000, 3_999], [5_000, 400], [17_000], [401]])
     }
 
-    /// None waits for more than one pass of each other kind, however many of these there are.
+    /// A request waits for at most one pass of each other kind, however many of these there are.
     @Test func kindsTakeTurns() async throws {
         let long = try await requests([50_000, 60_000, 70_000], as: .long)
         let short = try await requests([9_000, 9_001], as: .short)

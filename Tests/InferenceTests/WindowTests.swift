@@ -31,7 +31,8 @@ import W2VBase
             while let window = try cutter.next() {
                 let made = windows.layers.frames(samples: window.samples.count)
                 #expect(made <= 40 && window.kept.upperBound <= made && !window.kept.isEmpty)
-                // The frames kept are those that follow: the window's samples lie where they should in the recording.
+                // The kept frames continue the previous ones, and the window's samples are at their position in the
+                // recording.
                 let first = (next - window.kept.lowerBound) * 320
                 #expect(window.samples == Array(samples[first..<first + window.samples.count]))
                 #expect(number == 0 || window.kept.lowerBound == 5)
@@ -47,18 +48,18 @@ import W2VBase
 
     @Test func cutsAreMadeWhereItIsQuiet() throws {
         let windows = try windows()
-        // The first cut may lie in frames 27 to 35; a fifth of a second of silence lies around frame 29.
+        // The first cut may be at frames 27 to 35; a fifth of a second around frame 29 is silent.
         let quiet = 24 * 320..<34 * 320
         var cutter = WindowCutter(windows, read: Recording.reader(of: Self.noise(30_000, pauses: [quiet])))
         let window = try #require(try cutter.next())
         #expect((28...30).contains(window.kept.upperBound), "cut at \(window.kept.upperBound)")
-        // Where nothing is quieter than the rest, windows are as long as they may be.
+        // Without a quiet place, windows are as long as possible.
         cutter = WindowCutter(windows, read: Recording.reader(of: [Float](repeating: 0, count: 30_000)))
         #expect(try cutter.next()?.kept == 0..<35)
     }
 
     @Test(arguments: [false, true]) func longRecordingsAreReadAsTheyAreNeeded(normalizes: Bool) async throws {
-        // 200 s of a signal that is never in memory as a whole.
+        // 200 s of a signal that is never completely in memory.
         let total = 3_200_000
         let most = Mutex(0)
         let opened = Mutex(0)

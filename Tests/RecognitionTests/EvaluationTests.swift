@@ -29,7 +29,7 @@ import W2VInterchange
 
     @Test func ratesAndTheWorstAreThoseOfTheUtterances() {
         let evaluation = Self.evaluation
-        // By hand: nothing, 1 deletion, 1 substitution and 1 insertion, 1 insertion, 1 substitution and 2 insertions.
+        // By hand: no error, 1 deletion, 1 substitution and 1 insertion, 1 insertion, 1 substitution and 2 insertions.
         #expect(
             evaluation.errors.words.counts
                 == EditCounts(matches: 7, substitutions: 2, deletions: 1, insertions: 4))
@@ -41,7 +41,7 @@ import W2VInterchange
         #expect(confusions.map(\.count) == [2, 1])
     }
 
-    /// What only looks the same is an error, told as one, and a group of its own.
+    /// Texts that only look the same count as errors, and values that only look the same are groups of their own.
     @Test func textsAreCodePoints() {
         let evaluation = Evaluation(
             utterances: [
@@ -64,7 +64,7 @@ import W2VInterchange
     }
 
     @Test func intervalsAreRepeatableAndAsWideAsTheoryHasIt() throws {
-        // Of 400 utterances of one word a quarter is wrong: the binomial's standard deviation is 2.17 %.
+        // A quarter of 400 utterances of one word is wrong: the binomial's standard deviation is 2.17 %.
         let utterances = (0..<400).map { number in
             let counts = EditCounts(matches: number % 4 == 0 ? 0 : 1, substitutions: number % 4 == 0 ? 1 : 0)
             return (words: counts, characters: EditCounts(matches: 3))
@@ -79,7 +79,7 @@ import W2VInterchange
         #expect(narrow.lower > wer.lower && narrow.upper < wer.upper)
         #expect(Bootstrap(sets: 0).intervals(utterances) == RateIntervals())
         #expect(Bootstrap().intervals([]) == RateIntervals())
-        // Without words in the references there is no word error rate, and so no interval.
+        // Without words in the references, the word error rate is undefined, and so is its interval.
         let silent = Bootstrap().intervals([(EditCounts(insertions: 1), EditCounts(insertions: 2))])
         #expect(silent.wer == nil && silent.cer == nil && silent.ser == ConfidenceInterval(lower: 1, upper: 1))
     }
@@ -96,7 +96,7 @@ import W2VInterchange
         #expect(UnwritableText([], alphabet: try Recognizer.alphabet(symbols: SmallModels.symbols)).warning == nil)
     }
 
-    /// A model that writes exactly its labels has no errors, in fine-tuning's validation and here.
+    /// A model that outputs exactly its labels has no errors, in fine-tuning's validation and here.
     @Test(arguments: [
         ("ltr", ["T E A | E A T |", "A |"]), ("ltr", ["T E A | E A T", "A"]), ("char", ["T E A | E A T |", "A |"]),
         ("ltr", ["sil ah t", "ah"]), ("phn", ["sil ah t", "ah"]), ("wrd", ["TEA EAT", "A"]),
@@ -122,7 +122,7 @@ import W2VInterchange
         }
     }
 
-    /// A model that writes phonemes with spaces between them never writes the boundary that its dictionary may have.
+    /// A model of phonemes separated by spaces never outputs the boundary that its dictionary may have.
     @Test(arguments: ["ltr", "phn"], [true, false])
     func phonemesAreWordsInReferencesToo(labels: String, hasBoundary: Bool) throws {
         let symbols = ["<pad>", "h", "ə", "l", "oʊ"] + (hasBoundary ? ["|"] : [])
@@ -173,7 +173,7 @@ import W2VInterchange
             #expect(again.utterances.map(\.isTooShort) == [false, true, false])
             #expect(again.utterances.map(\.tags) == evaluation.utterances.map(\.tags))
 
-            // What is not whole is named.
+            // An incomplete file is named.
             let file = logits.appendingPathComponent("00000002.safetensors")
             try Data(contentsOf: file).prefix(200).write(to: file)
             await #expect(throws: (any Error).self) { try await Evaluator.evaluate(saved) }

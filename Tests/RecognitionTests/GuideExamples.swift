@@ -5,9 +5,9 @@ import W2VObjectives
 import W2VServing
 import W2VTorch
 
-/// The examples of the guides, the README and the libraries' comments, word for word: so they compile.
+/// The examples of the guides, the README and the libraries' comments, word for word, so that they compile.
 ///
-/// `GuideTests` compares. An example that changes there changes here.
+/// `GuideTests` compares them. An example that changes there changes here.
 private enum GuideExamples {
     static func recognizing() async throws {
         let recognizer = try await Recognizer(checkpoint: URL(filePath: "tuned/best"))

@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Swift in the README, the guides and the comments of the libraries that use a model stands in `GuideExamples.swift` or in a
-/// package under `Examples/` too, and so compiles.
+/// Swift code in the README, the guides and the comments of the libraries that use a model is also in
+/// `GuideExamples.swift` or in a package under `Examples/`, so that it compiles.
 @Suite(.onTestThreads) struct GuideTests {
     private static let root = Repository.root
 
@@ -17,7 +17,7 @@ import Testing
             .map(url.appendingPathComponent)
     }
 
-    /// The files of a library, those in its folders too.
+    /// The files of a library, including those in its folders.
     private static func sources(of library: String) throws -> [URL] { try sources(below: "Sources/Use/\(library)") }
 
     private static func sources(below folder: String) throws -> [URL] {
@@ -53,13 +53,14 @@ import Testing
                 blocks.append([])
             }
         }
-        // A comment's parameters are continued with the same indentation: code follows an empty line. Equations are not code.
+        // Lines that continue a parameter have the same indentation: code follows an empty line. Equations are not
+        // code.
         return blocks.filter { block in
             block.first?.contains("(") == true && !block.contains { line in line.contains { "·Σ−".contains($0) } }
         }
     }
 
-    /// Lines as they are compared: without indentation, empty ones and imports.
+    /// Lines in the form for comparison: without indentation, empty lines and imports.
     private static func bare(_ lines: [String]) -> [String] {
         lines.map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty && !$0.hasPrefix("import ") }
     }
@@ -86,7 +87,7 @@ import Testing
         }
     }
 
-    /// Blocks that are only indented would not be compared.
+    /// Code that is only indented would not be compared.
     @Test func swiftIsFenced() throws {
         let pages =
             try [Self.root.appendingPathComponent("README.md")] + Self.files("Documentation/wav2vec2.docc", ".md")

@@ -9,7 +9,7 @@ import W2VTorch
 
 @testable import W2VRecognition
 
-/// How labels become text, for tokenizers that write it otherwise than fairseq does.
+/// The text of labels, for tokenizers whose rules differ from fairseq's.
 @Suite(.onTestThreads) struct LabelWritingTests {
     private let specials = ["<s>", "<pad>", "</s>", "<unk>"]
 
@@ -19,7 +19,7 @@ import W2VTorch
         return style
     }
 
-    /// What is recognized where each symbol is heard for a frame, with blanks between them.
+    /// Decodes one frame of each symbol, with blanks between them.
     private func heard(
         _ path: [String], _ symbols: [String], _ style: TextStyle, beam: Bool = false
     ) throws -> Transcription {
@@ -46,7 +46,7 @@ import W2VTorch
     @Test(arguments: [false, true]) func textIsLoweredAsAWhole(beam: Bool) throws {
         let symbols = specials + ["|", "A", "a", "Σ", "İ"]
         let found = try heard(["A", "a", "Σ", "|", "İ", "Σ", "A"], symbols, style { $0.lowercases = true }, beam: beam)
-        // A sigma at the end of a word is written otherwise than one in its middle.
+        // A sigma at the end of a word has a form of its own.
         #expect(Array(found.text.unicodeScalars) == Array("aaς i\u{307}σa".unicodeScalars))
         #expect(found.words.count == 2 && found.words[0].text == "aaς")
         let alphabet = try LabelWriting(symbols: symbols, style: style { $0.lowercases = true }).alphabet
@@ -59,7 +59,7 @@ import W2VTorch
         let found = try heard(path, symbols, style { ($0.cleansUp, $0.lowercases) = (true, true) }, beam: beam)
         #expect(found.text == "it's it." && found.words.map(\.text) == ["it", "'s", "it", "."])
         #expect(try heard(path, symbols, TextStyle(), beam: beam).text == "IT 'S IT .")
-        // Only contractions that are written in small letters are known.
+        // Only lower-case contractions are known.
         #expect(try heard(path, symbols, style { $0.cleansUp = true }, beam: beam).text == "IT 'S IT.")
     }
 
@@ -83,7 +83,7 @@ import W2VTorch
         #expect(found.text == "a| a" && found.words.map(\.text) == ["a|", "a"])
     }
 
-    /// ASCII white space, that is: others are letters, in language models and error rates as here.
+    /// Only ASCII whitespace, that is: other spaces are letters, as in language models and error rates.
     @Test func whiteSpaceAmongLettersPartsWords() throws {
         let symbols = specials + ["|", "a", " ", "\u{3000}"]
         let found = try heard(["a", " ", "a", "|", "a", "\u{3000}", " ", "a"], symbols, TextStyle())

@@ -8,7 +8,7 @@ import W2VInterchange
 @Suite(.onTestThreads) struct LiveSegmenterTests {
     private static let labels = SmallModels.symbols.count
 
-    /// Log-probabilities of a path of labels, one a frame: `.` is the blank.
+    /// Log-probabilities of a path of labels, one per frame: `.` is the blank.
     private static func scores(_ path: String) -> [Float] {
         path.flatMap { letter in
             let label = letter == "." ? 0 : SmallModels.symbols.firstIndex(of: String(letter)) ?? 0
@@ -16,7 +16,7 @@ import W2VInterchange
         }
     }
 
-    /// Ten frames of silence end a stretch, and so do sixty frames.
+    /// A segmenter that ends a segment after ten frames of silence, or at sixty frames.
     private static func segmenter() throws -> LiveSegmenter {
         LiveSegmenter(
             CTCTranscriber(
@@ -30,11 +30,11 @@ import W2VInterchange
             try segmenter.add(Self.scores("...............TE.A|"), tentative: Self.scores("EA")).map(\.text) == [
                 "TEA EA"
             ])
-        // The same again is no news, more is; what was tentative may change.
+        // The same text again makes no event, more text does; tentative text may change.
         #expect(try segmenter.add(Self.scores("E"), tentative: Self.scores("A")).isEmpty)
         let partial = try segmenter.add(Self.scores("T|"), tentative: Self.scores("...."))
         #expect(partial.map(\.text) == ["TEA ET"] && partial[0].event == .partial)
-        // Tentative silence ends nothing; settled silence does.
+        // Tentative silence does not end a segment; settled silence does.
         #expect(try segmenter.add(Self.scores("......"), tentative: Self.scores("..........")).isEmpty)
         let final = try segmenter.add(Self.scores("....."), tentative: Self.scores("A"))
         #expect(final.map(\.event) == [.final, .partial] && final.map(\.text) == ["TEA ET", "A"])
@@ -97,7 +97,7 @@ import W2VInterchange
             let end = min(position + pieces[turn % pieces.count], samples.count)
             events += try await live.append(Array(samples[position..<end]))
             (position, turn) = (end, turn + 1)
-            // 0.5 s of context, 0.4 s that are not settled, up to two steps and a receptive field.
+            // 0.5 s of context, 0.4 s of unsettled audio, up to two steps and a receptive field.
             #expect(live.heldSamples < 26_000, "\(live.heldSamples) samples are held")
         }
         return finishes ? events + (try await live.finish()) : events
@@ -110,11 +110,11 @@ import W2VInterchange
         let finals = events.filter { $0.event == .final }
         #expect(finals.count > 2 && events.count > finals.count)
         #expect(try await Self.events(recognizer, samples, pieces: [1, 799, 160, 3333, 40]) == events)
-        // Of half of the input: the same, as far as it goes.
+        // Half of the input gives a prefix of the same events.
         let half = try await Self.events(recognizer, Array(samples.prefix(48_000)), pieces: [1000], finishes: false)
             .filter { $0.event == .final }
         #expect(!half.isEmpty && half == Array(finals.prefix(half.count)))
-        // In order, and one after another.
+        // In order, without overlaps.
         for (event, next) in zip(finals, finals.dropFirst()) { #expect(event.end <= next.start + 1e-9) }
         for event in finals { #expect(event.words.map(\.text).joined(separator: " ") == event.text) }
     }

@@ -7,12 +7,12 @@ import W2VInference
 @testable import W2VDecoding
 @testable import W2VRecognition
 
-/// What a recording of hours costs in memory.
+/// The memory that recordings of hours take.
 @Suite(.onTestThreads) struct LongRecordingTests {
     #if canImport(Glibc)
-    /// Of the past only the text is kept.
+    /// Only the text of the past is kept.
     ///
-    /// In a process of its own: memory that other tests use would be counted too.
+    /// In a process of its own: the memory of other tests would be counted too.
     @Test func moreMinutesCostTheirTextOnly() async {
         await #expect(processExitsWith: .success) {
             let recognizer = try await SmallModels.recognizer(
@@ -36,19 +36,19 @@ import W2VInference
             let (early, late) = (measured.dropFirst(5).prefix(5).min()!, measured.dropLast(5).suffix(5).min()!)
             precondition(measured.count > 30 && early > 0 && transcription.text.count > 5000)
             precondition(transcription.words.isEmpty && transcription.characters.isEmpty)
-            // Log-probabilities of the time between are 320 kB, characters with times 500 kB.
+            // The log-probabilities of the time in between would be 320 kB, the characters with times 500 kB.
             precondition(late - early < 200_000, "\(late - early) bytes more")
         }
     }
 
-    /// Bytes that are allocated and not freed, as the C library's `malloc_info` tells.
+    /// The number of bytes that are allocated and not freed, from the C library's `malloc_info`.
     private static func heapInUse() -> Int {
         typealias Report = @convention(c) (Int32, UnsafeMutablePointer<FILE>) -> Int32
         var (text, size): (UnsafeMutablePointer<CChar>?, Int) = (nil, 0)
         guard let stream = open_memstream(&text, &size), let function = dlsym(nil, "malloc_info") else { return 0 }
         precondition(unsafeBitCast(function, to: Report.self)(0, stream) == 0 && fclose(stream) == 0)
         defer { free(text) }
-        // Behind the arenas come the sums of all: what is free in two kinds of lists, what is mapped, and the whole.
+        // After the arenas follow the totals: the free bytes in two kinds of lists, the mapped bytes, and all bytes.
         let sums = text.flatMap { String(cString: $0).components(separatedBy: "</heap>").last } ?? ""
         func sum(_ kind: String) -> Int {
             let value = sums.components(separatedBy: "type=\"\(kind)\"")[1].components(separatedBy: "size=\"")[1]
@@ -58,7 +58,7 @@ import W2VInference
     }
     #endif
 
-    /// However much is kept, what is kept is the same.
+    /// The amount of detail does not change the details that are kept.
     @Test func lessDetailChangesNothingElse() async throws {
         let recognizer = try await SmallModels.recognizer(windows: WindowOptions(seconds: 2, overlap: 0.5))
         let recording = Recording(samples: tonesInNoise(67_890, seed: 4))

@@ -4,7 +4,7 @@ import Testing
 import W2VBackbone
 import W2VObjectives
 
-/// The pages that lead from papers and words to the code name files and symbols that exist, and every key of a recipe.
+/// The pages from papers and terms to the code name existing files and symbols, and all keys of a recipe.
 @Suite(.onTestThreads) struct PaperTableTests {
     private static let root = Repository.root
 
@@ -44,7 +44,7 @@ import W2VObjectives
         return rows
     }
 
-    /// What stands between backticks, single ones or those of a link.
+    /// The text between backticks, single ones or those of a link.
     private static func spans(_ cell: String) -> [String] {
         cell.replacing("``", with: "`").split(separator: "`", omittingEmptySubsequences: false).enumerated()
             .filter { $0.offset % 2 == 1 }.map { String($0.element) }
@@ -87,7 +87,7 @@ import W2VObjectives
             var module = ""
             for span in Self.spans(row.code) {
                 if span.hasSuffix(".swift") {
-                    // The module W2VTorch lies in Engine/Torch, W2VBase in Base.
+                    // The module W2VTorch is in Engine/Torch, W2VBase in Base.
                     let folders = span.split(separator: "/").dropLast()
                     module = "W2V" + (folders.dropFirst().first ?? folders[0])
                 } else if span.contains("/"), !span.hasSuffix(".yaml") {
@@ -107,7 +107,7 @@ import W2VObjectives
             + ContrastiveConfiguration.settings.map { "objective." + $0.name }
             + CTCConfiguration.settings.map { "ctc." + $0.name }
         #expect(Set(model).subtracting(named).sorted() == [])
-        // The page Options has every key; OptionsTests holds that.
+        // The page Options has every key; OptionsTests checks that.
         let options = try Self.text("Documentation/wav2vec2.docc/Options.md")
             .components(separatedBy: "## What the recipes set")[0].components(separatedBy: "\n")
             .filter { $0.hasPrefix("| `") }.compactMap { Self.spans($0).first }
@@ -123,7 +123,7 @@ import W2VObjectives
         }
     }
 
-    /// Paths from the package's root in README, CONTRIBUTING and the guides lead somewhere.
+    /// Paths from the package's root in README, CONTRIBUTING and the guides exist.
     @Test func pathsInGuidesExist() throws {
         let guides = try FileManager.default
             .contentsOfDirectory(atPath: Self.root.appendingPathComponent("Documentation/wav2vec2.docc").path)

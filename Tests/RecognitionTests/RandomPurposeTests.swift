@@ -7,12 +7,12 @@ import W2VObjectives
 import W2VRecognition
 import W2VTorch
 
-/// Libraries declare their own purposes; two with one number would draw the same random numbers.
+/// Libraries declare purposes of their own; two with the same number would draw the same random numbers.
 @Test func randomPurposesAreDifferent() {
     let all: [RandomPurpose] = [
         .initialization, .shuffle, .crop, .timeMask, .channelMask, .negatives, .gumbelNoise, .dropout, .layerDrop,
         .synthesis, .bootstrap, .split, .clustering, .objective,
     ]
-    // Numbers are part of a run's reproducibility.
+    // Runs are reproducible only if the numbers stay the same.
     #expect(all.map(\.rawValue) == Array(1...14))
 }

@@ -7,7 +7,7 @@ import Testing
 @Suite(.onTestThreads) struct RawAudioTests {
     private let bytes = (0..<4_000).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ $0 / 256) }
 
-    /// Gives the samples of pieces, and whether half of one is left over.
+    /// Returns the samples of chunks, and whether half a sample is left over.
     private func samples(_ bytes: [UInt8], pieces sizes: [Int]) throws -> ([Float], Bool) {
         var input = RawAudioInput()
         var rest = bytes[...]
@@ -36,11 +36,11 @@ import Testing
             let (found, hasHalfSample) = try samples(Array(bytes.prefix(count)), pieces: [1])
             #expect(found == rawSamples(bytes.prefix(count)) && hasHalfSample == (count % 2 == 1))
         }
-        // The beginning of a mark is none.
+        // The start of a mark is not a mark.
         #expect(try samples(Array("RIF".utf8), pieces: [1]).0.count == 1)
     }
 
-    /// An MP3 of frames that are empty but for their headers: 128 kbit/s at 44.1 kHz, 417 bytes each.
+    /// An MP3 of empty frames with headers: 128 kbit/s at 44.1 kHz, 417 bytes each.
     private static let mp3 = (0..<4).flatMap { _ in [0xFF, 0xFB, 0x90, 0x64] + [UInt8](repeating: 0, count: 413) }
     /// AAC frames of 200 bytes.
     private static let aac = (0..<4).flatMap { _ in
@@ -48,7 +48,7 @@ import Testing
     }
     private static let transport = (0..<4).flatMap { _ in [0x47, 0x40] + [UInt8](repeating: 0xFF, count: 186) }
 
-    /// AC-3 frames of 160 kbit/s: at 48 kHz 640 bytes; E-AC-3 has its length in the header.
+    /// AC-3 frames of 160 kbit/s, 640 bytes at 48 kHz; E-AC-3 frames have their length in the header.
     private static func ac3(isEnhanced: Bool) -> [UInt8] {
         let header: [UInt8] = isEnhanced ? [0x0B, 0x77, 1, 0x3F, 0, 16 << 3] : [0x0B, 0x77, 0, 0, 18, 8 << 3]
         return (0..<4).flatMap { _ in header + [UInt8](repeating: 0, count: 634) }
@@ -82,14 +82,14 @@ import Testing
                 _ = try samples(file, pieces: [size])
             }
         }
-        // A whole input that is nothing but the mark.
+        // A whole input that consists of the mark only.
         #expect(throws: RawAudioInput.NotRaw(likeness: likeness)) { _ = try samples(bytes, pieces: [10_000]) }
-        // Behind the beginning such bytes are samples.
+        // Later in the input, such bytes are samples.
         let behind = try samples([1, 2, 3, 4, 5, 6, 7, 8] + file, pieces: [3])
         #expect(behind.0.count == (file.count + 8) / 2)
     }
 
-    /// Speech may begin like the short headers of frames; it does not go on like them.
+    /// Speech may start like the short header of a frame, but does not continue like one.
     @Test(arguments: [mp3, aac, latm, ac3(isEnhanced: false), transport]) func oneHeaderIsNoFile(file: [UInt8]) throws {
         var speech = file
         for index in 6..<speech.count { speech[index] = UInt8(truncatingIfNeeded: index &* 31) & 0x3F }

@@ -12,8 +12,8 @@ import W2VTorch
 @testable import W2VRecognition
 
 @Suite(.onTestThreads) struct RecognizerTests {
-    /// One check for greedy and beam search, saved scores and alignment: a recording whose scores are not numbers fails
-    /// by its name, and the others are as they were.
+    /// One check for greedy and beam search, saved scores and alignment: a recording with NaN scores fails by its name,
+    /// and the others are unaffected.
     @Test func outputThatIsNotFiniteIsRefused() async throws {
         var loud = tonesInNoise(40_000, seed: 2)
         loud[30_000] = .nan

@@ -6,7 +6,7 @@ import W2VInterchange
 
 @testable import W2VRecognition
 
-/// From log-probabilities to words, without a model.
+/// Decoding of log-probabilities to words, without a model.
 @Suite(.onTestThreads) struct TranscriberTests {
     private static let symbols = ["<s>", "<pad>", "</s>", "<unk>", "|", "T", "H", "E", "D", "O", "G"]
 
@@ -16,7 +16,7 @@ import W2VInterchange
         path.flatMap { best in symbols.map { $0 == best ? Float(-0.01) : -7 } }
     }
 
-    /// A word is written as the lexicon has it, with the times of the letters that spell it.
+    /// A word has the lexicon's spelling, and the times of its letters.
     @Test func wordsAreWrittenAsTheLexiconSays() throws {
         let alphabet = try Recognizer.alphabet(symbols: Self.symbols)
         let lexicon = Lexicon(
@@ -35,7 +35,7 @@ import W2VInterchange
         #expect(result.words.map(\.start) == [0.02, 0.12] && result.words.map(\.end) == [0.1, 0.2])
     }
 
-    /// Both ways of decoding end a letter at labels that are never written, even where the blank is impossible.
+    /// Both ways of decoding end a letter at silent labels, even where the blank is impossible.
     @Test func silentLabelsAreSilence() throws {
         let silence = Self.symbols.map { $0 == "<pad>" ? 0 : -Float.infinity }
         let scores = Self.frames(["T", "O"]) + silence + Self.frames(["O", "|"])
@@ -48,7 +48,7 @@ import W2VInterchange
         }
     }
 
-    /// Times are written as they are, without what multiplying and adding leave behind.
+    /// Times are exact, without rounding errors of multiplication and addition.
     @Test func timesAreThoseOfTheFrames() throws {
         let transcriber = try CTCTranscriber(Self.writing, frameSeconds: 0.02)
         for frame in [3, 7, 35, 57, 58, 115, 50_002] {
@@ -56,13 +56,13 @@ import W2VInterchange
             let result = transcriber.transcription(path, duration: 2000)
             #expect(result.words.map { "\($0.start)" } == ["\(Double(2 * frame) / 100)"])
         }
-        // A hop that is no whole number of milliseconds keeps its times.
+        // A hop that is not a whole number of milliseconds keeps its times.
         let odd = try CTCTranscriber(Self.writing, frameSeconds: 101.0 / 16_000)
         let path = [AlignedLabel(label: 5, frames: 3..<4, score: 0)]
         #expect(odd.transcription(path, duration: 1).words.map(\.start) == [303.0 / 16_000])
     }
 
-    /// What a dictionary lacks is found by its symbols, of several code points too.
+    /// Symbols that a dictionary lacks are counted, including those of several code points.
     @Test func unwritableTextIsCountedBySymbols() throws {
         let alphabet = try DecodingAlphabet(symbols: ["<s>", "|", "a", "lj", "dž", "j", "é"], silent: [0])
         let text = UnwritableText(
@@ -72,7 +72,7 @@ import W2VInterchange
         #expect(text.symbols.map(\.symbol.unicodeScalars.first?.value) == [0x65, 0x6C, 0x301])
     }
 
-    /// Words that the model writes are no errors, whatever it writes between them, and whichever sigma ends them.
+    /// Words that the model can output are not errors, whatever its word separator, and whichever sigma ends them.
     @Test(arguments: [
         ("-", false, "AB-BA", 0), ("_", false, "AB_BA", 0), ("\u{A0}", false, "AB\u{A0}BA", 0),
         ("-", false, "AB-CA", 1),

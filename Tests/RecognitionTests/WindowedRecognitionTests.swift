@@ -5,13 +5,13 @@ import W2VRecognition
 
 @Suite(.onTestThreads) struct WindowedRecognitionTests {
     @Test func joinedWindowsAreCloseToTheWhole() async throws {
-        // Half a minute, cut into windows of 6 s of which neighbors share 3 s.
+        // Half a minute, cut into windows of 6 s with an overlap of 3 s.
         let recording = Recording(samples: tonesInNoise(16_000 * 30, seed: 9))
         let whole = try await SmallModels.recognizer().logProbabilities([recording])[0].get()
         let recognizer = try await SmallModels.recognizer(windows: WindowOptions(seconds: 6, overlap: 3))
         let cut = try await recognizer.logProbabilities([recording])[0].get()
         #expect(cut.count == whole.count)
-        // Attention and norms see less of the recording: the numbers differ, what they say hardly does.
+        // Attention and norms see less of the recording: the scores differ, the labels hardly do.
         let labels = SmallModels.symbols.count
         func best(_ scores: [Float]) -> [Int] {
             stride(from: 0, to: scores.count, by: labels).map { frame in

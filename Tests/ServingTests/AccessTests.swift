@@ -5,7 +5,7 @@ import Testing
 
 @testable import W2VServing
 
-/// Who may use a server through a browser.
+/// Access to a server through a browser.
 @Suite struct AccessTests {
     private func outcome(
         _ headers: [HTTPHeader: String], isLocal: Bool = true, _ change: (inout ServerOptions) -> Void = { _ in }
@@ -27,7 +27,7 @@ import Testing
     ])
     func namesThatAreNotTheServersAreRefused(host: String, isAllowed: Bool) {
         #expect(outcome([.host: host]) == (isAllowed ? "allowed" : "forbidden_host"))
-        // Others than this machine reach a server by names that it does not know.
+        // Clients on other machines reach a server by names that it does not know.
         #expect(outcome([.host: host], isLocal: false) == "allowed")
     }
 
@@ -111,7 +111,7 @@ import Testing
                 ]) { $1 })
             #expect(asked.status == 200 && asked.headers["access-control-allow-headers"] == "authorization")
             #expect(asked.headers["access-control-allow-methods"] == "GET, POST")
-            // An error may be read as well.
+            // The page may read errors too.
             let error = try await running.send("GET", "/nowhere", headers: headers)
             #expect(error.status == 404 && error.headers["access-control-allow-origin"] == "https://app.example")
         }

@@ -5,7 +5,7 @@ import W2VInference
 
 @testable import W2VServing
 
-/// Clients that are slow, go away, or send one request after another, and servers that stop.
+/// Clients that are slow, disconnect, or send several requests, and servers that stop.
 @Suite struct ConnectionTests {
     @Test func aConnectionServesOneRequestAfterAnother() async throws {
         try await withServer { running in
@@ -22,7 +22,7 @@ import W2VInference
                 client.send(request("GET", "/health") + request("GET", "/metrics"))
                 #expect(try client.response().status == 200)
                 #expect(try client.response().text.contains("wav2vec2_requests_total"))
-                // The body of a request that is refused is never taken for the next request.
+                // The body of a refused request is never parsed as the next request.
                 let trap = Data(String(repeating: "GET /health HTTP/1.1\r\n\r\n", count: 1000).utf8)
                 client.send(request("POST", "/nowhere", trap))
                 #expect(try client.response().status == 404)
@@ -92,7 +92,7 @@ import W2VInference
                     Thread.sleep(forTimeInterval: 0.005)
                 }
                 Task { await server.stop(within: .seconds(60)) }
-                // A connection on which nothing is asked ends at once, and nobody is let in any more.
+                // An idle connection ends at once, and new ones are refused.
                 #expect(idle.isClosed())
                 var isRefused = false
                 for _ in 0..<4000 where !isRefused {

@@ -6,13 +6,13 @@ import Testing
 @testable import W2VServing
 
 @Suite struct LiveInputTests {
-    /// Raw audio, and the events that a recognizer gives for it; times do not depend on the pieces.
+    /// Raw audio.
     private func raw(_ count: Int, seed: UInt64) -> Data {
         tonesInNoise(count, seed: seed).map { Int16(max(-32_768, min(32_767, $0 * 32_768))) }
             .withUnsafeBytes { Data($0) }
     }
 
-    /// What a recognizer makes of pieces that come one after another.
+    /// The events of a recognizer for chunks that arrive one after another.
     private func events(_ recognizer: Recognizer, _ pieces: [Data], rate: Int = 16_000) async throws -> [LiveEvent] {
         var live = try LiveRecognizer(recognizer, sampleRate: rate)
         var events: [LiveEvent] = []
@@ -45,7 +45,7 @@ import Testing
                         client.sendFrame(9, Data("hello".utf8))
                         client.sendFrame(0, piece.dropFirst(7))
                     }
-                    // What comes while the model is behind is heard at once, which is another pass than piece by piece.
+                    // Chunks that wait for the model share a pass, whose result differs from those of a pass per chunk.
                     seconds += Double(piece.count / 2) / Double(rate)
                     while metrics.audioSeconds < seconds - 1e-6 { Thread.sleep(forTimeInterval: 0.002) }
                 }
@@ -102,7 +102,7 @@ import Testing
     @Test(arguments: [[333], [1_999, 2_001], [1], [3, 4]])
     func messagesOfOddLengthAreOneStream(sizes: [Int]) async throws {
         try await withServer { running in
-            // Fewer than the model waits for: it hears all at once, however it came.
+            // Fewer samples than the model waits for: they share a pass, however they arrived.
             let bytes = raw(7_000, seed: 6)
             let (texts, code) = try await onThread { [port = running.port] in
                 let client = try TestClient(port: port)
@@ -122,7 +122,7 @@ import Testing
         }
     }
 
-    /// Half a sample, and a byte that may begin a file, give no samples yet.
+    /// Half a sample, and a byte that may start a file, yield no samples yet.
     @Test func nothingNewIsNotTheEnd() async throws {
         let inbox = LiveBuffer(most: 100)
         let reading = Task { [await inbox.next(), await inbox.next()] }
@@ -171,7 +171,7 @@ import Testing
         }
     }
 
-    /// What was heard before a message that cannot be used is given first.
+    /// The events of the audio before an invalid message come first.
     @Test(arguments: [(1 as UInt8, 5, 1008), (2, (4 << 20) + 2, 1009), (0, 2, 1002), (5, 2, 1002)])
     func whatWasHeardIsNotLost(opcode: UInt8, size: Int, code: Int) async throws {
         try await withServer { running in
@@ -215,7 +215,7 @@ import Testing
                 client.sendFrame(2, bytes)
                 return try client.messages()
             }
-            // Something is heard, and then the server stops.
+            // Some audio is processed, and then the server stops.
             try await eventually { running.server.core.metrics.audioSeconds == 1.5 }
             await running.server.stop(within: .seconds(60))
             let (texts, code) = try await heard

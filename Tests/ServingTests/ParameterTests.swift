@@ -4,7 +4,7 @@ import Testing
 
 @testable import W2VServing
 
-/// What a server does not know it refuses, and what it does not do it reports.
+/// A server refuses unknown parameters and reports those without effect.
 @Suite struct ParameterTests {
     @Test(arguments: [
         ("GET", "/health?verbose=1", "has no parameters"), ("GET", "/metrics?x", "has no parameters"),

@@ -4,7 +4,7 @@ import Testing
 
 @testable import W2VServing
 
-/// What is wrong with a request is told by a status and a sentence, and leaves nothing behind.
+/// A bad request gets a status and a sentence, and leaves nothing behind.
 @Suite struct RefusalTests {
     @Test func statusesSayWhatIsWrong() async throws {
         try await withServer { running in
@@ -47,7 +47,7 @@ import Testing
             #expect((missing?["routes"] as? [String])?.contains("POST /v1/transcribe") == true)
             #expect(try await running.send("DELETE", "/health").headers["allow"] == "GET")
             #expect(running.uploads.isEmpty)
-            // A form's own file name is told, not that of the temporary file.
+            // The message has the form's file name, not that of the temporary file.
             let named = try await running.send("/v1/transcribe", file: Data("no".utf8), named: "../my talk.g722x")
             #expect(named.text.contains("my talk.g722x: ") && !named.text.contains("../"), "\(named.text)")
         }
@@ -60,7 +60,7 @@ import Testing
             let large = Data(count: 4 << 20)
             let reply = try await running.send("POST", "/v1/transcribe", large)
             #expect(reply.status == 413 && reply.error == "upload_too_large")
-            // Its length is told before a byte is sent, and then nothing need be sent.
+            // A declared length is checked before the body, which then need not be sent.
             try await onThread { [port = running.port] in
                 let client = try TestClient(port: port)
                 client.send(
@@ -70,7 +70,7 @@ import Testing
                 #expect(reply.status == 413 && reply.headers["connection"] == "close")
                 #expect(client.isClosed())
             }
-            // A length that is not told is counted.
+            // Without a declared length, the bytes are counted.
             try await onThread { [port = running.port] in
                 let client = try TestClient(port: port)
                 client.send("POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -138,7 +138,7 @@ import Testing
             let places = try (0..<2).map { _ in try running.server.core.room.enter() }
             let reply = try await running.send("POST", "/v1/transcribe", audio)
             #expect(reply.status == 429 && reply.error == "too_many_requests" && reply.headers["retry-after"] == "5")
-            // Those that the model works on do not wait.
+            // Requests that the model works on are not waiting.
             places[0].begin()
             #expect(try await running.send("POST", "/v1/transcribe", audio).status == 200)
             places[0].leave()

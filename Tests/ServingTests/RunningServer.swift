@@ -23,10 +23,10 @@ final class RunningServer: Sendable {
         let requests = Mutex<[ServedRequest]>([])
     }
 
-    /// The requests that were answered.
+    /// The answered requests.
     var requests: [ServedRequest] { log.requests.withLock { $0 } }
 
-    /// The files of uploads that are there.
+    /// The files of current uploads.
     var uploads: [String] {
         (try? FileManager.default.subpathsOfDirectory(atPath: folder.path))?.filter { $0.contains("/") } ?? []
     }
@@ -56,7 +56,7 @@ final class RunningServer: Sendable {
         if isReady { server.serve(recognizer) }
     }
 
-    /// Sends a request on a connection of its own and gives the answer.
+    /// Sends a request on a connection of its own and returns the response.
     func send(
         _ method: String = "POST", _ target: String, headers: [String: String] = [:], _ body: Data? = nil
     ) async throws -> TestReply {

@@ -8,7 +8,7 @@ import W2VRecognition
 @testable import W2VServing
 
 @Suite struct ServingTests {
-    /// What `transcribe` writes of a recording.
+    /// The output of `transcribe` for a recording.
     private func written(
         _ audio: Data, as format: TranscriptFormat, by recognizer: Recognizer, path: String
     ) async throws -> String {

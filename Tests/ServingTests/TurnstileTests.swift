@@ -4,12 +4,12 @@ import Testing
 
 @testable import W2VServing
 
-/// Work that lasts until it is let go.
+/// Work that lasts until it is released.
 private final class HeldWork: Sendable {
     private let events = Mutex<[Int]>([])
     private let isOpen = Mutex(false)
 
-    /// The numbers of what has begun.
+    /// The numbers of the work items that have begun.
     var begun: [Int] { events.withLock { $0 } }
 
     func open() { isOpen.withLock { $0 = true } }
@@ -25,7 +25,7 @@ private final class HeldWork: Sendable {
     private let turnstile = Turnstile()
     private let held = HeldWork()
 
-    /// Work that comes one after another, while the first of it is held.
+    /// Starts work items one after another, while the first of them is held.
     private func work(_ count: Int) async throws -> [Task<Int, any Error>] {
         var tasks: [Task<Int, any Error>] = []
         for number in 0..<count {

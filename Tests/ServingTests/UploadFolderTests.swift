@@ -5,7 +5,7 @@ import Testing
 
 @testable import W2VServing
 
-/// Where uploads lie, and what becomes of the folder.
+/// The folder of uploads and its removal.
 @Suite struct UploadFolderTests {
     private func names(in folder: URL) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
@@ -22,7 +22,7 @@ import Testing
             let own = running.server.core.uploads.url.lastPathComponent
             let next = UploadFolder(in: running.folder)
             try next.open()
-            // Those of servers that live stay, and so does what is not a server's.
+            // The folders of running servers, and other folders, are kept.
             #expect(try names(in: running.folder) == ["other-folder", own, next.url.lastPathComponent].sorted())
             next.remove()
             #expect(try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1)).status == 200)
@@ -37,7 +37,7 @@ import Testing
             #expect(try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1)).status == 200)
             let rights = try FileManager.default.attributesOfItem(atPath: folder.path)[.posixPermissions] as? Int
             #expect(rights == 0o700)
-            // It is locked again.
+            // The folder is locked again.
             let next = UploadFolder(in: running.folder)
             try next.open()
             next.remove()
@@ -88,7 +88,7 @@ import Testing
                 begin.finish()
                 while !job.isCancelled { usleep(1_000) }
                 state.withLock { $0.hasSeen = true }
-                // Something that does not ask whether it is wanted.
+                // Work that does not check whether it is wanted.
                 while !state.withLock({ $0.mayEnd }) { usleep(1_000) }
                 state.withLock { $0.hasEnded = true }
             }

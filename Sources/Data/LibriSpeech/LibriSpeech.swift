@@ -2,39 +2,39 @@ import Foundation
 import W2VCorpus
 import W2VFetching
 
-/// What LibriSpeech consists of, and Libri-light's limited supervision.
+/// The parts of LibriSpeech, and Libri-light's limited supervision.
 ///
 /// Panayotov and others 2015; Kahn and others 2020.
 public enum LibriSpeech {
     /// A part of the corpus: one archive with one folder of recordings.
     public struct Part: Equatable, Sendable {
-        /// What it is called; also its folder's name.
+        /// The part's name, which is also its folder's name.
         public var name: String
-        /// The archive's name on a mirror.
+        /// The name of the archive on a mirror.
         public var archive: String
-        /// The archive's published checksum; nil where nothing is published.
+        /// The archive's published checksum; nil if none is published.
         public var checksum: Checksum?
-        /// The archive's size in bytes; nil where nothing is published.
+        /// The archive's size in bytes; nil if none is published.
         public var size: Int?
-        /// How many bytes archive and content have about, for the disk; 0 where that is not known.
+        /// The approximate bytes of archive and content, for checks of disk space; 0 if unknown.
         public var approximateSize: Int
-        /// How many recordings it has; nil where that is not known.
+        /// The number of recordings; nil if unknown.
         public var utterances: Int?
 
-        /// Whether this is Libri-light's selection of a few hours, which is laid out in its own way.
+        /// Whether this is Libri-light's selection of a few hours, which has a layout of its own.
         public var isLimitedSupervision: Bool { name == LibriSpeech.limitedName }
     }
 
     static let limitedName = "librispeech_finetuning"
 
-    /// The combined training list's name, as NVIDIA's recipes have it.
+    /// The name of the combined training list, as in NVIDIA's recipes.
     public static let combinedName = "train-full-960"
 
-    /// The parts that make the 960 hours, in the combined list's order.
+    /// The names of the parts that make up the 960 hours, in the combined list's order.
     public static let trainingNames = ["train-clean-100", "train-clean-360", "train-other-500"]
 
-    /// The seven parts with speech and transcripts, as openslr.org describes them under number 12: MD5 and size of the
-    /// archives, and the numbers of recordings.
+    /// The seven parts with speech and transcripts, as listed by openslr.org under number 12, with MD5 and size of the
+    /// archives, and numbers of recordings.
     public static let parts: [Part] = [
         part("dev-clean", "42e2234ba48799c1f50f24a7926300a1", 337_926_286, 2703),
         part("dev-other", "c8d0bcc9cca99d4f8b62fcc847357931", 314_305_928, 2864),
@@ -45,26 +45,27 @@ public enum LibriSpeech {
         part("train-other-500", "d1a0fd59409feb2c614ce4d30c387708", 30_593_501_606, 148_688),
     ]
 
-    /// Libri-light's ten hours: six folds of ten minutes, and nine hours more.
+    /// Libri-light's ten hours: six folds of ten minutes, and nine more hours.
     ///
-    /// The publisher gives no checksum; this is the SHA-256 that torchaudio compares with.
+    /// The publisher gives no checksum; this is the SHA-256 in torchaudio.
     public static let limitedSupervision = Part(
         name: limitedName, archive: "librispeech_finetuning.tgz",
         checksum: Checksum(.sha256, "5d1efdc777b548194d7e09ba89126e2188026df9fd57aa57eb14408d2b2342af"), size: nil,
         approximateSize: 650_000_000, utterances: nil)
 
-    /// Where openslr's archives are to be had: the publisher, then its mirrors.
+    /// The addresses of openslr's archives: the publisher, then its mirrors.
     public static let mirrors = [
         "https://www.openslr.org/resources/12", "https://us.openslr.org/resources/12",
         "https://openslr.elda.org/resources/12", "https://openslr.magicdatatech.com/resources/12",
     ]
 
-    /// Where Libri-light's archive is to be had.
+    /// The address of Libri-light's archive.
     public static let limitedMirrors = ["https://dl.fbaipublicfiles.com/librilight/data"]
 
-    /// The letters of the public models, in the order and with the counts of the dictionary that fairseq publishes.
+    /// The letters of the public models, with the order and the counts of the dictionary that fairseq publishes.
     ///
-    /// The order decides which output of a model is which letter, so that dictionaries counted anew do not fit them.
+    /// The order defines which output of a model is which letter, so a dictionary with new counts does not fit these
+    /// models.
     public static let dictionary: [(symbol: String, count: Int)] = [
         ("|", 94802), ("E", 51860), ("T", 38431), ("A", 33152), ("O", 31495), ("N", 28855), ("I", 28794), ("H", 27187),
         ("S", 26071), ("R", 23546), ("D", 18289), ("L", 16308), ("U", 12400), ("M", 10685), ("W", 10317), ("C", 9844),
@@ -72,11 +73,11 @@ public enum LibriSpeech {
         ("X", 636), ("J", 598), ("Q", 437), ("Z", 213),
     ]
 
-    /// Finds the parts of a list of names.
+    /// Returns the parts in a list of names.
     ///
     /// - Parameters:
     ///   - names: Names separated by commas; `all` for all seven, `none` for none.
-    ///   - limited: Whether Libri-light's limited supervision comes too.
+    ///   - limited: Whether to add Libri-light's limited supervision.
     /// - Returns: The parts, each once.
     /// - Throws: `LibriSpeechError.unknownPart`.
     public static func parts(named names: String, limited: Bool = false) throws -> [Part] {
@@ -88,11 +89,11 @@ public enum LibriSpeech {
         return chosen + (limited ? [limitedSupervision] : [])
     }
 
-    /// Replaces the published checksums by a list's, for a mirror that has packed the parts anew.
+    /// Replaces the published checksums by those of a list, for a mirror with repacked archives.
     ///
     /// - Parameters:
     ///   - parts: The parts.
-    ///   - file: Lines of an MD5 and a file name, as `md5sum` writes them; it names every part of openslr's.
+    ///   - file: Lines of an MD5 and a file name, as `md5sum` writes them, for all of openslr's parts.
     /// - Returns: The same parts with the list's checksums.
     /// - Throws: `LibriSpeechError`, `CorpusError`.
     public static func replacingChecksums(of parts: [Part], by file: URL) throws -> [Part] {

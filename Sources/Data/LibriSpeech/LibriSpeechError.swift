@@ -1,36 +1,36 @@
 import W2VBase
 
-/// What can be wrong with a copy of LibriSpeech.
+/// An error of a copy of LibriSpeech.
 public enum LibriSpeechError: ExplainedError, Equatable {
-    /// There is no such part.
+    /// A part that does not exist.
     case unknownPart(String)
-    /// A folder holds none of the parts asked for.
+    /// A folder without any of the requested parts.
     case nothingInSource(folder: String, parts: [String])
-    /// An archive does not hold the folder that it is named after.
+    /// An archive without the folder that it is named after.
     case otherContent(archive: String, expected: String)
-    /// Another process fills the output folder.
+    /// An output folder that another process is writing to.
     case folderInUse(folder: String)
-    /// A part has another number of recordings than it should.
+    /// A part with a wrong number of recordings.
     case wrongCount(folder: String, found: Int, expected: Int, isOwn: Bool)
-    /// A folder has a part's name, and nothing says that it was unpacked to its end.
+    /// A folder with a part's name but no record that it was unpacked completely.
     case unfinished(folder: String, archive: String)
-    /// Recordings that cannot be read; `first` is one's reason.
+    /// Recordings that cannot be read; `first` is the reason for one of them.
     case unreadable(part: String, count: Int, total: Int, first: String)
     /// A recording without a transcript.
     case noTranscript(recording: String, file: String)
     /// A transcript without a recording.
     case noRecording(identifier: String, file: String, line: Int)
-    /// A line of transcripts cannot be understood.
+    /// A line of transcripts that cannot be parsed.
     case badTranscript(file: String, line: Int, reason: String, found: String)
-    /// A list of checksums does not name an archive.
+    /// A list of checksums that lacks an archive.
     case noChecksum(archive: String, file: String)
-    /// A line of a list of checksums cannot be understood.
+    /// A line of a list of checksums that cannot be parsed.
     case badChecksums(file: String, line: Int, found: String)
 
-    /// Failure while another process works in the folder, else input.
+    /// A failure while another process works in the folder, otherwise an input error.
     public var kind: ErrorKind { if case .folderInUse = self { .failure } else { .input } }
 
-    /// What is wrong with which folder, archive or file, and what to do.
+    /// The folder, archive or file at fault, and the remedy.
     public var explanation: Explanation {
         switch self {
         case .unknownPart(let name):

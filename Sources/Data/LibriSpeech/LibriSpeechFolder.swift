@@ -2,21 +2,21 @@ import Foundation
 import W2VCorpus
 import W2VFetching
 
-/// Recordings and transcripts in LibriSpeech's layout: `SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER.flac`, beside them
+/// Recordings and transcripts in LibriSpeech's layout: `SPEAKER/CHAPTER/SPEAKER-CHAPTER-NUMBER.flac`, and beside them
 /// `SPEAKER-CHAPTER.trans.txt` with a line `SPEAKER-CHAPTER-NUMBER WORDS` for each.
 struct LibriSpeechFolder {
     /// The recordings, ordered by path.
     let manifest: Manifest
-    /// One transcript a recording.
+    /// The transcripts, one per recording.
     let transcripts: [String]
 
     /// Reads a folder.
     ///
     /// - Parameters:
     ///   - folder: The manifest's root.
-    ///   - part: What people call it.
-    ///   - subfolders: Which of its folders to search; nil for all.
-    ///   - monitor: Is told how far it is, and may stop it.
+    ///   - part: The part's name in messages.
+    ///   - subfolders: The subfolders to search; nil for all.
+    ///   - monitor: Receives the progress, and may stop the run.
     /// - Throws: `LibriSpeechError`, `CorpusError`, `FetchError.stopped`.
     init(_ folder: URL, part: String, subfolders: [String]? = nil, monitor: FetchMonitor) throws {
         manifest = try Self.list(folder, part: part, subfolders: subfolders, monitor: monitor)
@@ -41,14 +41,14 @@ struct LibriSpeechFolder {
         self.transcripts = transcripts
     }
 
-    /// The recordings whose paths a test accepts.
+    /// Returns the recordings whose paths pass a test.
     func filter(name: String, _ isIncluded: (String) -> Bool) -> LibriSpeechFolder {
         let indices = (0..<manifest.count).filter { isIncluded(manifest.path($0)) }
         return LibriSpeechFolder(
             manifest: manifest.subset(indices, name: name), transcripts: indices.map { transcripts[$0] })
     }
 
-    /// Reads every recording's length, a speaker at a time.
+    /// Reads every recording's length, one speaker at a time.
     private static func list(
         _ folder: URL, part: String, subfolders: [String]?, monitor: FetchMonitor
     ) throws -> Manifest {
@@ -89,7 +89,7 @@ struct LibriSpeechFolder {
 
     private static func chapter(_ path: String) -> String { (path as NSString).deletingLastPathComponent }
 
-    /// The transcripts of all recordings in a chapter's folder.
+    /// Returns the transcripts of all recordings in a chapter's folder.
     private static func read(_ identifiers: [String], chapter: URL) throws -> [String] {
         let speaker = chapter.deletingLastPathComponent().lastPathComponent
         let file = chapter.appendingPathComponent("\(speaker)-\(chapter.lastPathComponent).trans.txt")
@@ -120,7 +120,7 @@ struct LibriSpeechFolder {
     }
 }
 
-/// A manifest with its labels, as training reads them: `NAME.tsv`, `NAME.ltr` and `NAME.wrd`.
+/// A manifest with its labels, in the form for training: `NAME.tsv`, `NAME.ltr` and `NAME.wrd`.
 struct LabeledList {
     let manifest: URL
 
@@ -128,14 +128,14 @@ struct LabeledList {
 
     /// Writes the three files.
     ///
-    /// The manifest comes last, so that it is there only when all of it is.
+    /// The manifest is written last, so that it exists only when the list is complete.
     func write(_ list: Manifest, _ transcripts: [String]) throws {
         unlink(manifest.path)
         try Transcript.writeLabels(transcripts, beside: manifest)
         try list.write(to: manifest)
     }
 
-    /// The list and its words, if an earlier run wrote all of it for this folder.
+    /// Returns the list and its words, if an earlier run completed it for this folder.
     func complete(root: URL) -> (manifest: Manifest, transcripts: [String])? {
         guard let list = try? Manifest.read(manifest, labels: "wrd"),
             list.sources[0].root.path == root.standardizedFileURL.path,

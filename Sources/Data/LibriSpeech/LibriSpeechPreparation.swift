@@ -3,60 +3,60 @@ import W2VBase
 import W2VCorpus
 import W2VFetching
 
-/// Brings LibriSpeech to a folder in the form that training reads: from the network, or from a copy on disk.
+/// Prepares LibriSpeech for training, from the network or from a copy on disk.
 ///
-/// Everything that is complete stays as it is, so that a run that was stopped goes on where it was.
+/// It keeps everything that is complete, so that an interrupted run continues where it stopped.
 public struct LibriSpeechPreparation {
-    /// Where everything goes.
+    /// The output folder.
     public var output: URL
-    /// Which parts.
+    /// The parts to prepare.
     public var parts: [LibriSpeech.Part]
-    /// A folder with parts already on disk, unpacked or as archives; it is only read.
+    /// A folder with parts already on disk, unpacked or as archives, which is only read.
     public var source: URL?
-    /// Servers in place of the usual ones, in the order in which to try.
+    /// Servers to use instead of the usual ones, in order of preference.
     public var mirrors: [String] = []
-    /// Whether archives stay after they were unpacked.
+    /// Whether to keep archives after they are unpacked.
     public var keepsArchives = false
-    /// What fetches.
+    /// The downloader.
     public var downloader = Downloader()
-    /// Is told how far it is, and may stop it.
+    /// The monitor, which receives the progress and may stop the run.
     public var monitor = FetchMonitor()
 
-    /// Describes a preparation.
+    /// Makes a preparation.
     ///
     /// - Parameters:
-    ///   - parts: Which parts.
-    ///   - output: Where everything goes.
+    ///   - parts: The parts to prepare.
+    ///   - output: The output folder.
     public init(_ parts: [LibriSpeech.Part], output: URL) {
         self.parts = parts
         self.output = output
     }
 
-    /// A list that was made, or was there already.
+    /// A list that was made, or existed already.
     public struct List: Equatable, Sendable {
-        /// Its name.
+        /// The list's name.
         public var name: String
-        /// Its manifest.
+        /// The manifest's file.
         public var manifest: URL
-        /// How many recordings it has.
+        /// The number of recordings.
         public var utterances: Int
-        /// Their length together, in samples at 16 kHz.
+        /// The total length of the recordings, in samples at 16 kHz.
         public var samples: Int
     }
 
-    /// What there is now.
+    /// The result of a preparation.
     public struct Report: Equatable, Sendable {
         /// The lists, in the order in which they were made.
         public var lists: [List] = []
-        /// The dictionary.
+        /// The dictionary's file.
         public var dictionary: URL
-        /// How many bytes came over the network.
+        /// The number of bytes received over the network.
         public var received = 0
     }
 
-    /// Does what is left to do.
+    /// Does the remaining work.
     ///
-    /// - Returns: What there is now.
+    /// - Returns: The result.
     /// - Throws: `FetchError`, `LibriSpeechError`, `CorpusError`.
     public func run() throws -> Report {
         do {
@@ -64,7 +64,7 @@ public struct LibriSpeechPreparation {
         } catch {
             throw CorpusError.unwritable(file: output.path, reason: error.localizedDescription)
         }
-        // Two that unpack the same part would remove each other's files.
+        // Two processes that unpack the same part would remove each other's files.
         let lock: FolderLock
         do {
             lock = try FolderLock(output)
@@ -105,13 +105,13 @@ public struct LibriSpeechPreparation {
 
     // MARK: - Getting the recordings
 
-    /// Where a part comes from.
+    /// The source of a part.
     private enum Supply {
-        /// A folder of recordings, which stays where it is.
+        /// A folder of recordings, which is left as it is.
         case folder(URL)
-        /// An archive on disk, which stays.
+        /// An archive on disk, which is kept.
         case archive(URL)
-        /// The network; the archive is kept for as long as it is needed.
+        /// The network; the archive is kept only as long as it is needed.
         case network(archive: URL)
 
         var isLocal: Bool { if case .network = self { false } else { true } }
@@ -131,7 +131,7 @@ public struct LibriSpeechPreparation {
         return .network(archive: output.appendingPathComponent("archives/" + part.archive))
     }
 
-    /// Where our own copy of a part lies: beside the others below `LibriSpeech`, as the archives have it.
+    /// Returns the folder of our own copy of a part: beside the others below `LibriSpeech`, as in the archives.
     private func unpackedFolder(_ part: LibriSpeech.Part) -> URL {
         let path = part.isLimitedSupervision ? part.name : "LibriSpeech/" + part.name
         return output.appendingPathComponent(path).standardizedFileURL
@@ -142,9 +142,10 @@ public struct LibriSpeechPreparation {
         return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) && isFolder.boolValue
     }
 
-    /// Makes sure of room for everything, before hours go by.
+    /// Checks that there is room for everything, before hours of work.
     private func checkSpace(_ supplies: [(LibriSpeech.Part, Supply)]) throws {
-        // FLAC does not shrink: what is unpacked is as large as the archive, and a little more for whole blocks.
+        // FLAC files do not compress further: the unpacked files are as large as the archive, plus a little for whole
+        // blocks.
         var unpacked = 0
         var archives = 0
         var largest = 0
@@ -182,7 +183,7 @@ public struct LibriSpeechPreparation {
             let folder = try unpack(part, archive)
             if !keepsArchives {
                 unlink(archive.path)
-                // Fails, as it should, while other archives are in it.
+                // Fails, as intended, while other archives are in it.
                 rmdir(archive.deletingLastPathComponent().path)
             }
             return folder
@@ -199,13 +200,13 @@ public struct LibriSpeechPreparation {
             monitor: monitor)
     }
 
-    /// Unpacks an archive beside its place and moves the recordings there in one step.
+    /// Unpacks an archive beside its destination and moves the recordings there in one step.
     private func unpack(_ part: LibriSpeech.Part, _ archive: URL) throws -> URL {
         let staging = output.appendingPathComponent(".\(part.name)")
         try? FileManager.default.removeItem(at: staging)
         defer { try? FileManager.default.removeItem(at: staging) }
         let size = (try? FileManager.default.attributesOfItem(atPath: archive.path))?[.size] as? Int ?? 0
-        // Recordings in FLAC do not shrink further; the transcripts do.
+        // FLAC recordings do not compress further; the transcripts do.
         let limit = size * 4 + 64 << 20
         try TarArchive.unpack(archive, into: staging, maximumBytes: limit, monitor: monitor)
         let folder = unpackedFolder(part)
@@ -234,7 +235,7 @@ public struct LibriSpeechPreparation {
         return folder
     }
 
-    /// In a part's folder, since it was unpacked to its end: how many recordings it has.
+    /// The name of the file in a completely unpacked part's folder that records the number of recordings.
     private static let recordName = ".unpacked"
 
     private func recordings(in folder: URL) -> Int {
@@ -242,15 +243,15 @@ public struct LibriSpeechPreparation {
         return (files?.lazy.compactMap { $0 as? String }.filter { $0.hasSuffix(".flac") }.count) ?? 0
     }
 
-    /// How many recordings a folder should have: as many as were unpacked, or as the publisher gives.
+    /// Returns the number of recordings that a folder should have, by its record or else by the publisher.
     private func expectedCount(_ part: LibriSpeech.Part, _ folder: URL) -> Int? {
         let record = try? Lines.read(folder.appendingPathComponent(Self.recordName)).first
         return record?.split(separator: " ").first.flatMap { Int($0) } ?? part.utterances
     }
 
-    /// Refuses a folder of our own that may be half of a part.
+    /// Refuses a folder of our own that may be incomplete.
     ///
-    /// One in `source` is compared with the published count when it has been listed, which shows what is wrong with it.
+    /// A folder in `source` is compared with the published count once it has been listed, which shows what it lacks.
     private func requireFinished(_ part: LibriSpeech.Part, _ folder: URL) throws {
         guard folder == unpackedFolder(part) else { return }
         guard let expected = expectedCount(part, folder) else {
@@ -262,7 +263,7 @@ public struct LibriSpeechPreparation {
         }
     }
 
-    /// The license and the lists of speakers, chapters and books, which every archive holds alike.
+    /// Moves the license and the lists of speakers, chapters and books, which are the same in every archive.
     private func moveTexts(from folder: URL, to target: URL) throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where name.hasSuffix(".TXT") {
             let old = folder.appendingPathComponent(name)
@@ -291,7 +292,7 @@ public struct LibriSpeechPreparation {
         return (content.manifest, content.transcripts)
     }
 
-    /// The 960 hours in one list, as NVIDIA's recipes read them.
+    /// Combines the 960 hours in one list, as NVIDIA's recipes expect.
     private func combine(_ parts: [(name: String, list: (manifest: Manifest, transcripts: [String]))]) throws -> List {
         let parents = Set(parts.map { $0.list.manifest.sources[0].root.deletingLastPathComponent().path })
         let isTogether =
@@ -315,7 +316,7 @@ public struct LibriSpeechPreparation {
         return entry(name, manifest)
     }
 
-    /// Libri-light's lists: six of ten minutes, one of one hour, which is these together, and one of ten hours.
+    /// Makes Libri-light's lists: six of ten minutes, one of one hour, which combines these, and one of ten hours.
     private func limitedLists(_ folder: URL) throws -> [List] {
         let splits: [(name: String, prefixes: [String])] =
             (0..<6).map { ("train-10min-\($0)", ["1h/\($0)/"]) } + [

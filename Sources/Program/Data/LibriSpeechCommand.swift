@@ -5,7 +5,7 @@ import W2VCorpus
 import W2VFetching
 import W2VLibriSpeech
 
-/// `wav2vec2 data librispeech`: the corpus that the recipes are made for, ready to train on.
+/// `wav2vec2 data librispeech`: prepares the recipes' corpus for training.
 struct LibriSpeechCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "librispeech",
@@ -92,7 +92,7 @@ struct LibriSpeechCommand: ParsableCommand, LoggingCommand {
         }
     }
 
-    /// What `--json` prints.
+    /// The output of `--json`.
     private struct Summary: Encodable {
         struct List: Encodable {
             var name: String

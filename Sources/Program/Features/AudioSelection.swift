@@ -5,7 +5,7 @@ import W2VCorpus
 import W2VFeatures
 import W2VInference
 
-/// The recordings that a command works on: a manifest's utterances, or files and folders.
+/// The recordings that a command processes: a manifest's utterances, or files and folders.
 struct AudioSelection: ParsableArguments {
     @Option(
         help: "Manifest of the recordings: a fairseq .tsv, JSON lines, a Kaldi folder, or a folder.",
@@ -26,10 +26,10 @@ struct AudioSelection: ParsableArguments {
         }
     }
 
-    /// All recordings, in order.
+    /// Returns all recordings, in order.
     ///
-    /// - Returns: At least one; what is wrong with a file is found when its turn comes.
-    /// - Throws: What is wrong with the manifest.
+    /// - Returns: At least one recording; an error of a file is found when its turn comes.
+    /// - Throws: An error of the manifest.
     func recordings() throws -> [SelectedRecording] {
         guard let manifest else { return try named() }
         let list = try Manifest.read(fileURL(manifest))
@@ -53,16 +53,16 @@ struct AudioSelection: ParsableArguments {
     }
 }
 
-/// A recording to work on.
+/// A recording to process.
 struct SelectedRecording {
-    /// What it is called.
+    /// The recording's name and path.
     var source: FeatureSource
-    /// What errors begin with: the line of the manifest.
+    /// The start of error messages: the line of the manifest.
     var place: String
-    /// The recording, unless its header cannot be read.
+    /// The recording, or an error if its header cannot be read.
     var recording: Result<Recording, any Error>
 
-    /// Its length, as far as it is known.
+    /// The length in seconds; 0 if unknown.
     var seconds: Double {
         Double((try? recording.get())?.sampleCount ?? 0) / Double(AudioFile.modelSampleRate)
     }

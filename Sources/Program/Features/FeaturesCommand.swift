@@ -8,7 +8,7 @@ extension Pooling: ExpressibleByArgument {}
 extension FeatureWriter.Format: ExpressibleByArgument {}
 extension NumPyFile.Element: ExpressibleByArgument {}
 
-/// The model that features come from.
+/// The options of the model whose features are extracted.
 struct FeatureModelOptions: ParsableArguments {
     @Option(
         help: """
@@ -28,9 +28,9 @@ struct FeatureModelOptions: ParsableArguments {
 
     @OptionGroup var compute: ComputeOptions
 
-    /// The model put to use.
+    /// Loads the model.
     func featurizer() async throws -> Featurizer {
-        // Every process would write the same.
+        // Every process would write the same files.
         if let layout = try ProcessLayout.current(environment: ProcessInfo.processInfo.environment), layout.size > 1 {
             throw ValidationError("This command runs in one process; give each process a manifest of its own.")
         }
@@ -44,7 +44,7 @@ struct FeatureModelOptions: ParsableArguments {
     }
 }
 
-/// Reads a selection of layers given on the command line.
+/// Parses a selection of layers on the command line.
 func layerSelection(_ text: String) throws -> LayerSelection {
     do {
         return try LayerSelection(text)
@@ -53,7 +53,7 @@ func layerSelection(_ text: String) throws -> LayerSelection {
     }
 }
 
-/// `wav2vec2 features`: hidden states of recordings.
+/// `wav2vec2 features`: writes hidden states of recordings.
 struct FeaturesCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "features",

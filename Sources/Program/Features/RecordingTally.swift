@@ -4,9 +4,9 @@ import W2VBase
 import W2VCorpus
 import W2VInference
 
-/// Recordings that a command takes through a model: which are to be done, how far it is, and which could not be used.
+/// The recordings that a command sends through a model, with their progress and their errors.
 struct RecordingTally {
-    /// What the command is called in lines about its progress.
+    /// The command's name in progress lines.
     let command: String
     /// All recordings.
     let all: [SelectedRecording]
@@ -15,12 +15,12 @@ struct RecordingTally {
     private var failed = FailedRecordings()
     private let began = ContinuousClock.now
 
-    /// Begins.
+    /// Starts a tally.
     ///
     /// - Parameters:
-    ///   - command: What the command is called.
+    ///   - command: The command's name in progress lines.
     ///   - recordings: All recordings.
-    ///   - done: The numbers of recordings for which nothing is to be done.
+    ///   - done: The indices of recordings that need no work.
     init(_ command: String, _ recordings: [SelectedRecording], skipping done: Set<Int> = []) {
         self.command = command
         all = recordings
@@ -28,21 +28,22 @@ struct RecordingTally {
         seconds = numbers.reduce(0) { $0 + recordings[$1].seconds }
     }
 
-    /// What goes through the model.
+    /// The recordings to process.
     var recordings: Recordings {
         Recordings(count: numbers.count) { [all, numbers] in try all[numbers[$0]].recording.get() }
     }
 
-    /// Takes a pass's results.
+    /// Takes the results of a pass.
     ///
-    /// - Returns: Each recording's number among all and what came of it; nil where nothing could, which is named.
+    /// - Returns: Each recording's index among all and its value; nil for a recording that failed, after its error is
+    ///   reported.
     mutating func take<Value>(_ pass: InferencePass<Value>) -> [(number: Int, value: Value?)] {
         let results = pass.finished.map { finished in
             let number = numbers[finished.index]
             do {
                 return (number: number, value: try finished.result.get() as Value?)
             } catch {
-                // What is wrong with the manifest names its line.
+                // An error of the manifest already names its line.
                 failed.add(error, at: error is CorpusError ? "" : all[number].place)
                 return (number, nil)
             }
@@ -54,14 +55,14 @@ struct RecordingTally {
     private func show(_ progress: InferenceProgress) {
         let elapsed = (ContinuousClock.now - began) / .seconds(1)
         let rate = progress.seconds / max(elapsed, 1e-9)
-        // The last fraction of a frame is never heard.
+        // The last fraction of a frame is never processed.
         let left = progress.recordings == numbers.count ? 0 : max(0, seconds - progress.seconds) / max(rate, 1e-9)
         Console.progress(
             "\(command): \(progress.recordings) of \(numbers.count) recordings · \(decimal(rate, 1)) times real time · ETA "
                 + ReadableText.duration(left))
     }
 
-    /// What has been done, for the last line.
+    /// A summary of the work, for the last line.
     var summary: String {
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         let audio = all.reduce(0) { $0 + $1.seconds }
@@ -69,6 +70,6 @@ struct RecordingTally {
             + "\(decimal(seconds, 1)) s"
     }
 
-    /// Ends the command, if recordings could not be used, with the exit code that says so.
+    /// Exits with the failure's code if recordings could not be used.
     func end() throws { if failed.code != EXIT_SUCCESS { throw ExitCode(failed.code) } }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import W2VFeatures
 
-/// `wav2vec2 units apply`: the cluster of each frame.
+/// `wav2vec2 units apply`: writes the cluster of each frame.
 struct UnitsApplyCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "apply",

@@ -2,9 +2,9 @@ import ArgumentParser
 import Foundation
 import W2VFeatures
 
-/// `wav2vec2 units codes`: what the quantizer chooses.
+/// `wav2vec2 units codes`: writes the quantizer's choices.
 struct UnitsCodesCommand: AsyncParsableCommand, LoggingCommand {
-    /// How the choices of several groups are written.
+    /// A form of writing the choices of several groups.
     enum Groups: String, CaseIterable, ExpressibleByArgument {
         case joined, separate
     }
@@ -46,7 +46,7 @@ struct UnitsCodesCommand: AsyncParsableCommand, LoggingCommand {
         try await output.write(results, tally, symbols: symbols(groups: count, entries: entries))
     }
 
-    /// Every symbol that there can be.
+    /// Returns every possible symbol.
     private func symbols(groups count: Int, entries: Int) -> [String] {
         let all = (0..<count).reduce([[Int]()]) { prefixes, _ in
             prefixes.flatMap { prefix in (0..<entries).map { prefix + [$0] } }

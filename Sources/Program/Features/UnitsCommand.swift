@@ -13,7 +13,7 @@ struct UnitsCommand: AsyncParsableCommand {
 
 extension UnitSequence.Format: ExpressibleByArgument {}
 
-/// Where units are written, and how.
+/// The options of the output of units.
 struct UnitOutput: ParsableArguments {
     @Option(
         help:
@@ -38,13 +38,12 @@ struct UnitOutput: ParsableArguments {
 
     /// Writes the units of all recordings, in order.
     ///
-    /// In a .km file one that could not be used gets an empty line, so that lines and manifest go together.
+    /// In a .km file, a recording that could not be used gets an empty line, so that lines and manifest match.
     ///
     /// - Parameters:
     ///   - results: The units of each recording.
     ///   - recordings: The recordings.
-    ///   - symbols: Every unit that there can be.
-    /// - Throws: What goes wrong.
+    ///   - symbols: Every possible unit.
     func write(
         _ results: InferenceResults<[String]>, _ recordings: RecordingTally, symbols: some Sequence<String>
     ) async throws {

@@ -4,7 +4,7 @@ import W2VBase
 import W2VCorpus
 import W2VFeatures
 
-/// `wav2vec2 units quality`: how well units go with phones.
+/// `wav2vec2 units quality`: measures how well units match phones.
 struct UnitsQualityCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "quality",

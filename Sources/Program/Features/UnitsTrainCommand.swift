@@ -4,7 +4,7 @@ import W2VBase
 import W2VFeatures
 import W2VTorch
 
-/// `wav2vec2 units train`: clusters of a layer's features.
+/// `wav2vec2 units train`: clusters a layer's features.
 struct UnitsTrainCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
@@ -123,7 +123,7 @@ struct UnitsTrainCommand: AsyncParsableCommand, LoggingCommand {
     }
 }
 
-/// A number with six significant digits.
+/// Formats a number with six significant digits.
 private func significant(_ number: Double) -> String { String(format: "%.6g", number) }
 
 /// The object that `units train --json` prints.

@@ -6,9 +6,9 @@ import W2VDecoding
 import W2VInference
 import W2VRecognition
 
-/// `wav2vec2 align`: where the words of a transcript are said.
+/// `wav2vec2 align`: finds the times of a transcript's words.
 struct AlignCommand: AsyncParsableCommand, LoggingCommand {
-    /// What is written.
+    /// An output format.
     enum Format: String, CaseIterable, ExpressibleByArgument {
         case text, json, srt, vtt, ctm, textgrid
     }

@@ -4,7 +4,7 @@ import W2VBase
 import W2VDecoding
 import W2VRecognition
 
-/// Numbers with commas between them, some perhaps negative.
+/// A comma-separated list of numbers, which may be negative.
 struct NumberList: ExpressibleByArgument {
     var numbers: [Double]
 
@@ -19,9 +19,9 @@ struct NumberList: ExpressibleByArgument {
     var defaultValueDescription: String { numbers.map { String(format: "%g", $0) }.joined(separator: ",") }
 }
 
-/// How log-probabilities become text.
+/// The options of decoding.
 struct DecodingOptions: ParsableArguments {
-    /// The ways to decode.
+    /// The decoding methods.
     enum Kind: String, CaseIterable, ExpressibleByArgument {
         case greedy
         case beam
@@ -92,7 +92,7 @@ struct DecodingOptions: ParsableArguments {
         if !(1...1_000_000).contains(beamWidth) {
             throw ValidationError("--beam-width is \(beamWidth); it must be from 1 to 1000000.")
         }
-        // Not a number is not at most 0 either.
+        // NaN fails this comparison too.
         guard beamPruneLogp <= 0, tokenMinLogp <= 0 else {
             throw ValidationError("--beam-prune-logp and --token-min-logp are logarithms of probabilities, at most 0.")
         }
@@ -101,14 +101,14 @@ struct DecodingOptions: ParsableArguments {
         }
     }
 
-    /// How is decoded, in a few words.
+    /// A short description of the decoding.
     var summary: String {
         guard decoder == .beam || decoder == nil && wantsBeam else { return "greedy" }
         let model = lm.map { ", language model \($0), alpha \(alpha), beta \(beta)" } ?? ", no language model"
         return "beam search, \(beamWidth) hypotheses" + model
     }
 
-    /// The options of the search.
+    /// The options of the beam search.
     var search: BeamSearchOptions {
         var options = BeamSearchOptions()
         options.beamWidth = beamWidth
@@ -125,10 +125,10 @@ struct DecodingOptions: ParsableArguments {
         return options
     }
 
-    /// The decoder for a model's labels.
+    /// Makes a beam search for a model's alphabet.
     ///
-    /// - Parameter alphabet: What the columns of its scores stand for.
-    /// - Returns: A beam search.
+    /// - Parameter alphabet: The alphabet of the model's labels.
+    /// - Returns: The beam search.
     /// - Throws: `LanguageModelError` and `DecoderError` about files and options.
     func beamSearch(_ alphabet: DecodingAlphabet) throws -> BeamSearchDecoder {
         let model = try lm.map { try LanguageModel(contentsOf: fileURL($0)) }
@@ -151,9 +151,9 @@ struct DecodingOptions: ParsableArguments {
         return decoder
     }
 
-    /// What the recognizer is to decode with.
+    /// Makes the decoder for a model's alphabet.
     ///
-    /// - Parameter alphabet: What the model's labels stand for.
+    /// - Parameter alphabet: The alphabet of the model's labels.
     /// - Returns: The decoder.
     /// - Throws: `LanguageModelError` and `DecoderError` about files and options.
     func recognitionDecoder(alphabet: DecodingAlphabet) throws -> RecognitionDecoder {

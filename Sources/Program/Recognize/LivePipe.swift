@@ -2,30 +2,30 @@ import Foundation
 import W2VInference
 import W2VRecognition
 
-/// Raw audio from a pipe: signed 16-bit samples, the low byte first, one channel.
+/// A pipe of raw audio: signed 16-bit samples, little-endian, one channel.
 ///
-/// It is read on a thread of its own, so that the program at the pipe's other end is not held up while the model runs; when
-/// far more waits than a model that keeps up would leave, reading stops until some is taken.
+/// It is read on a thread of its own, so that the program at the other end is not blocked while the model runs. If far
+/// more audio is waiting than a model that keeps up would leave, reading pauses until the model takes some.
 actor LivePipe {
     private let executor = BlockingExecutor("live input")
 
-    /// Reading waits for the pipe.
+    /// An executor of its own, since reading blocks while the pipe is empty.
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// Reads to the end, and ends the buffer.
+    /// Reads to the end, and then ends the buffer.
     ///
     /// - Parameters:
-    ///   - descriptor: What is read from.
-    ///   - buffer: Takes the samples.
-    /// - Returns: Whether the input ended in the middle of a sample, which is left out.
-    /// - Throws: `CommandError` when what comes is a file with a header, or cannot be read.
+    ///   - descriptor: The file descriptor of the pipe.
+    ///   - buffer: Receives the samples.
+    /// - Returns: Whether the input ended in the middle of a sample, which is ignored.
+    /// - Throws: `CommandError` when the input is a file with a header, or cannot be read.
     func read(_ descriptor: Int32, into buffer: LiveBuffer) async throws -> Bool {
         do {
             let hasHalfSample = try await samples(descriptor, into: buffer)
             await buffer.end()
             return hasHalfSample
         } catch {
-            // What came before is heard all the same.
+            // The samples before the error are still recognized.
             await buffer.end()
             throw error
         }

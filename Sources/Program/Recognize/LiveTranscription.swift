@@ -4,7 +4,7 @@ import W2VAudio
 import W2VBase
 import W2VRecognition
 
-/// How live input is read and written.
+/// The options of live input and its output.
 struct LiveInputOptions: ParsableArguments {
     @Flag(help: "Transcribe raw audio from standard input as it arrives: signed 16-bit samples, one channel.")
     var live = false
@@ -22,16 +22,17 @@ struct LiveInputOptions: ParsableArguments {
         guard delay >= 0, delay <= 10 else { throw ValidationError("--delay must be from 0 to 10 seconds.") }
     }
 
-    /// Transcribes standard input until it ends, or Ctrl-C or SIGTERM end it: what was heard is written then.
+    /// Transcribes standard input until it ends, or until Ctrl-C or SIGTERM, and writes all text recognized by then.
     ///
     /// - Parameters:
-    ///   - asJSON: Whether every event is a line of JSON, the partial ones too.
-    ///   - load: Loads the model, while the first audio is already waiting.
-    /// - Throws: `CommandError` when the input is no raw audio; what loading and recognition throw; `ExitCode` after a signal.
+    ///   - asJSON: Whether to write every event, including partial ones, as a line of JSON.
+    ///   - load: Loads the model while the first audio is already buffered.
+    /// - Throws: `CommandError` when the input is not raw audio; errors of loading and recognition; `ExitCode` after a
+    ///   signal.
     func run(asJSON: Bool, load: () async throws -> Recognizer) async throws {
-        // Safe: another task only asks for the number, which is atomic.
+        // Safe: another task only reads the signal number, which is atomic.
         nonisolated(unsafe) let signal = StopSignal()
-        // Half a minute may wait: a model that is slower than speech holds the source up rather than lose audio.
+        // Half a minute is buffered: a model slower than speech makes the source wait rather than lose audio.
         let buffer = LiveBuffer(most: 30 * rate)
         let reading = Task { try await LivePipe().read(STDIN_FILENO, into: buffer) }
         let stopping = Task {
@@ -55,7 +56,7 @@ struct LiveInputOptions: ParsableArguments {
             for event in events { try show(event, asJSON: asJSON) }
             busy += clock.now - began
         }
-        // After a signal it may still wait for the pipe.
+        // After a signal, the reader may still be waiting for the pipe.
         if signal.received == nil, try await reading.value {
             Console.log.warning("standard input ends in the middle of a sample; the last byte is ignored")
         }
@@ -73,9 +74,9 @@ struct LiveInputOptions: ParsableArguments {
         }
     }
 
-    /// The end of a text that fits into the terminal's line, where it can be redrawn.
+    /// Returns the end of a text that fits into the terminal's line, if the line can be redrawn.
     private func ending(_ text: String) -> String {
-        // A full line would wrap, and only its last row be redrawn; the terminal may add a ^C.
+        // A full line would wrap, and only its last row would be redrawn; the terminal may add a ^C.
         TerminalText.ending(of: text, columns: max(1, TerminalText.columns(of: STDERR_FILENO) - 3))
     }
 }

@@ -3,22 +3,22 @@ import W2VBase
 import W2VCluster
 import W2VInference
 
-/// Recordings of which each of several processes does a share.
+/// Recordings that are divided among several processes.
 ///
-/// All processes get every result, in the recordings' order. What communicates waits for the others: every process must
-/// iterate the results to their end.
+/// All processes receive every result, in the recordings' order. Since they communicate and wait for each other, every
+/// process must iterate the results to their end.
 struct SharedRecordings: Sendable {
     /// All recordings, the same in every process.
     let recordings: Recordings
-    /// The processes; nil for this one alone.
+    /// The processes; nil for a single process.
     let cluster: Cluster?
-    /// What is dealt out at once: its results come together.
+    /// The size of a group of recordings, which is divided at once and whose results arrive together.
     var group = BatchBudget(seconds: .infinity)
 
-    /// The results of all processes.
+    /// Returns the results of all processes.
     ///
-    /// - Parameter work: What this process does with its share; its second argument gives the place of a recording of the
-    ///   share among all.
+    /// - work: Processes this process's share; its second argument maps a recording's index in the share to its index
+    ///   among all.
     /// - Returns: The results of all recordings, in every process.
     func results<Value: Codable & Sendable>(
         _ work: @escaping @Sendable (Recordings, @escaping @Sendable (Int) -> Int) -> InferenceResults<Value>
@@ -29,17 +29,17 @@ struct SharedRecordings: Sendable {
     }
 }
 
-/// One run over recordings of which each process does a share.
+/// One run over recordings that are divided among processes.
 private actor SharedRun<Value: Codable & Sendable> {
     typealias Work = @Sendable (Recordings, @escaping @Sendable (Int) -> Int) -> InferenceResults<Value>
 
-    /// What is dealt out at once.
+    /// A group of recordings that is divided at once.
     private struct Group {
-        /// The place of its first recording.
+        /// The index of its first recording.
         var first: Int
-        /// The recordings, or what is wrong with them, which every process finds for itself.
+        /// The recordings, or their errors, which every process finds for itself.
         var opened: [Result<Recording, any Error>]
-        /// The share of each process, as places in the group.
+        /// The share of each process, as indices in the group.
         var shares: [[Int]]
     }
 
@@ -50,7 +50,7 @@ private actor SharedRun<Value: Codable & Sendable> {
     private var following = 0
     private var current: (group: Group, passes: InferenceResults<Value>.AsyncIterator)?
     private var own: [Result<Value, any Error>] = []
-    /// How far this process was before the group.
+    /// The progress of this process before the group.
     private var before = InferenceProgress()
     private var progress = InferenceProgress()
 
@@ -61,7 +61,7 @@ private actor SharedRun<Value: Codable & Sendable> {
         self.work = work
     }
 
-    /// The next pass of this process, without results; those of all processes when the group is done.
+    /// Returns the next pass of this process, without results, or at the end of a group, those of all processes.
     func next() async throws -> InferencePass<Value>? {
         if current == nil {
             guard following < recordings.count else { return nil }
@@ -71,7 +71,7 @@ private actor SharedRun<Value: Codable & Sendable> {
         if let pass = try await passes.next() {
             current = (group, passes)
             own += pass.finished.map(\.result)
-            // The others are about as far.
+            // The other processes are assumed to be about as far.
             let share = pass.progress.position / Double(max(1, group.shares[cluster.rank].count))
             progress.position = before.position + share * Double(group.opened.count)
             progress.recordings = Int(progress.position)
@@ -97,7 +97,7 @@ private actor SharedRun<Value: Codable & Sendable> {
             following += 1
         }
         let usable = opened.indices.filter { (try? opened[$0].get()) != nil }
-        // Fewer recordings than processes leave some with nothing to do.
+        // With fewer recordings than processes, some processes have no work.
         let shares = balancedShares(usable.map { lengths[$0] }, among: cluster.size)
         return Group(first: first, opened: opened, shares: shares.map { share in share.map { usable[$0] } })
     }
@@ -121,12 +121,12 @@ private actor SharedRun<Value: Codable & Sendable> {
     }
 }
 
-/// A result on its way to another process.
+/// A result that is sent to another process.
 private enum SentResult<Value: Codable & Sendable>: Codable, Sendable {
     case done(Value)
     case tooShort(recording: String, samples: Int, needed: Int)
     case failed(String)
-    /// By no fault of the recording.
+    /// An error that is not the recording's fault.
     case brokeDown(String)
 
     init(_ result: Result<Value, any Error>) {

@@ -5,7 +5,7 @@ import W2VCluster
 import W2VInference
 import W2VRecognition
 
-/// `wav2vec2 transcribe`: text from recordings.
+/// `wav2vec2 transcribe`: recognizes recordings.
 struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "transcribe",
@@ -75,7 +75,7 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
 
     @OptionGroup var logging: LogOptions
 
-    /// How much audio is dealt out to several processes at once, in seconds and for each of them.
+    /// The seconds of audio per process in a group of recordings.
     private static let groupSeconds = 600.0
 
     private static let launched = ValidationError(
@@ -113,7 +113,7 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
         if code != EXIT_SUCCESS { throw ExitCode(code) }
     }
 
-    /// Gives the exit code; 0 in processes that leave speaking to another one.
+    /// Returns the exit code; 0 in processes that leave the output to another one.
     private func run(among cluster: Cluster?) async throws -> Int32 {
         try compute.apply()
         if liveInput.live {
@@ -168,19 +168,19 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
     }
 }
 
-/// Shows how far a transcription is.
+/// Reports the progress of a transcription.
 private struct TranscriptionProgress {
     let total: Int
     private let began = ContinuousClock.now
 
     init(total: Int) { self.total = total }
 
-    /// How long it has taken.
+    /// The elapsed time in seconds.
     var seconds: Double { (ContinuousClock.now - began) / .seconds(1) }
 
     func show(_ progress: InferenceProgress) {
         let elapsed = seconds
-        // What later files have is not known before they are opened: as much as these, file by file.
+        // The lengths of later files are unknown until they are opened, so assume the average of the files so far.
         let left = elapsed * (Double(total) / max(progress.position, 1e-9) - 1)
         Console.progress(
             "transcribe: \(progress.recordings) of \(total) files · \(decimal(progress.seconds, 0)) s of audio · "

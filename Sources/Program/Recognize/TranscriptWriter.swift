@@ -5,21 +5,21 @@ import W2VRecognition
 
 extension TranscriptFormat: ExpressibleByArgument {}
 
-/// Puts transcriptions where they were asked for.
+/// Writes transcriptions to their destination.
 struct TranscriptWriter {
     private let format: TranscriptFormat
     private let isBare: Bool
     private let names: [String]
     private let files: [URL]?
 
-    /// Plans where results go.
+    /// Plans the destination of results.
     ///
     /// - Parameters:
-    ///   - inputs: What will be transcribed.
-    ///   - format: What is written.
-    ///   - output: A folder for one file a recording; nil for standard output.
-    ///   - replaces: Whether files that are there may be replaced.
-    /// - Throws: `ValidationError` when results would meet in one file; `CommandError` when there are files already.
+    ///   - inputs: The inputs of the transcription.
+    ///   - format: The output format.
+    ///   - output: A folder with one file per recording; nil for standard output.
+    ///   - replaces: Whether existing files may be replaced.
+    /// - Throws: `ValidationError` when two results would be in the same file; `CommandError` when files already exist.
     init(_ inputs: TranscriptionInputs, format: TranscriptFormat, output: URL?, replaces: Bool) throws {
         self.format = format
         isBare = inputs.isSingle
@@ -48,7 +48,7 @@ struct TranscriptWriter {
                 "--force replaces what is there")
         }
         self.files = files
-        // Before hours of work, not after.
+        // Fails before hours of work, not after.
         for file in Set(files.map { $0.deletingLastPathComponent() }).sorted(by: { $0.path < $1.path }) {
             try makeFolder(of: file.appendingPathComponent("result"))
             guard FileManager.default.isWritableFile(atPath: file.path) else {
@@ -60,7 +60,7 @@ struct TranscriptWriter {
         }
     }
 
-    /// Whether the result of an input is in its file already.
+    /// Whether the result of an input is already in its file.
     func hasWritten(_ index: Int) -> Bool {
         files.map { FileManager.default.fileExists(atPath: $0[index].path) } ?? false
     }
@@ -69,9 +69,9 @@ struct TranscriptWriter {
     ///
     /// - Parameters:
     ///   - transcription: The result.
-    ///   - index: Which of the inputs it is of.
-    ///   - path: What the input was called.
-    /// - Throws: What `writeResult` throws.
+    ///   - index: The input's index.
+    ///   - path: The input's name.
+    /// - Throws: The errors of `writeResult`.
     func write(_ transcription: Transcription, index: Int, path: String) throws {
         try writeResult(to: files?[index]) { body in
             if format == .text, !isBare, files == nil { try body(path.printable + "\t") }

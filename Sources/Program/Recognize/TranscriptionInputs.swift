@@ -4,28 +4,28 @@ import W2VBase
 import W2VCorpus
 import W2VInference
 
-/// What is to be transcribed, and what of it cannot be found, in the order given.
+/// The recordings to transcribe, and errors of those that cannot be found, in the order given.
 struct TranscriptionInputs {
-    /// One recording, or a folder or list that cannot be read.
+    /// A recording, or a folder or list that cannot be read.
     struct Entry {
-        /// The path as it is printed; `-` for standard input.
+        /// The path for output; `-` for standard input.
         var path: String
-        /// The folder that was given, or the one that a given file lies in; nil for standard input.
+        /// The folder that was given, or that contains a given file; nil for standard input.
         var root: URL?
-        /// What is wrong with a folder.
+        /// The error of a folder.
         var failure: (any Error)?
     }
 
-    /// Everything, folders replaced by what they hold.
+    /// The entries, with folders replaced by their recordings.
     private(set) var entries: [Entry] = []
-    /// Whether a single recording was named, so that its text needs no name beside it.
+    /// Whether exactly one recording was named, so that its text is printed without a name.
     let isSingle: Bool
 
-    /// Looks for what was named.
+    /// Finds the inputs.
     ///
     /// - Parameters:
-    ///   - files: Recordings, folders of them, and `-` for standard input.
-    ///   - lists: Files with such names, one a line.
+    ///   - files: Recordings, folders of recordings, and `-` for standard input.
+    ///   - lists: Files with such names, one per line.
     /// - Throws: `CommandError` when a list cannot be read or is empty.
     init(files: [String], lists: [String]) throws {
         let listed = try lists.flatMap(Self.names)
@@ -97,9 +97,9 @@ struct TranscriptionInputs {
         return names
     }
 
-    /// A name for each entry's results: its path without the extension, from the entries' common folder on.
+    /// Returns a name for each entry's results: its path without the extension, relative to the entries' common folder.
     ///
-    /// Where recordings differ in their extensions only, they keep them.
+    /// Recordings that differ only in their extensions keep them.
     func outputNames() -> [String] {
         let folders = entries.map { $0.root?.standardizedFileURL.pathComponents ?? [] }
         var common = folders.first { !$0.isEmpty } ?? []
@@ -126,10 +126,10 @@ extension TranscriptionInputs.Entry {
     }
 }
 
-/// The most bytes of standard input: it is held in memory, and an endless one would take all of it.
+/// The most bytes of standard input, which is held in memory: an endless input would use up all of it.
 private let mostInputBytes = 4 << 30
 
-/// All bytes of standard input.
+/// Reads all bytes of standard input.
 private func standardInput() throws -> Data {
     do {
         var data = Data()

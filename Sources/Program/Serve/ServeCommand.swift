@@ -118,7 +118,7 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         guard maxWaiting >= 1 else { throw ValidationError("--max-waiting is \(maxWaiting); it must be at least 1.") }
     }
 
-    /// Whether a text is an origin as browsers send it: no path, and no slash at its end.
+    /// Whether a text is an origin in the form that browsers send: without a path or a final slash.
     private static func isOrigin(_ text: String) -> Bool {
         if text == "*" || text == "null" { return true }
         guard let separator = text.range(of: "://"), separator.lowerBound > text.startIndex else { return false }
@@ -140,7 +140,7 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
             model: model.checkpoint, device: compute.device.description,
             precision: model.reading.precision.precision.rawValue, decoder: decoding.summary, version: Program.version)
         let server = Server(options, facts: facts) { [json] event in Self.show(event, asJSON: json) }
-        // Before the model is loaded, which takes a while.
+        // Installed before the model is loaded, which takes a while.
         let signals = Self.endOnSignals(server)
         defer { withExtendedLifetime(signals) {} }
         let url: String
@@ -163,7 +163,8 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         while true { try await Task.sleep(for: .seconds(3600)) }
     }
 
-    /// Ends the program after a signal: a first one lets it finish what is in flight, for 30 s; a second one does not.
+    /// Ends the program after a signal: the first lets it complete requests in flight, for 30 s; a second ends it at
+    /// once.
     private static func endOnSignals(_ server: Server) -> StopSignal {
         let end: @Sendable (Int32) -> Void = { signal in
             server.removeUploads()

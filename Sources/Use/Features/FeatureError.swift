@@ -1,46 +1,46 @@
 import W2VBase
 
-/// What can be wrong with features and units.
+/// An error of extracting features or making units.
 public enum FeatureError: ExplainedError, Equatable {
-    /// A selection of layers cannot be read; `part` is what is wrong in it.
+    /// A layer selection that cannot be parsed; `part` is the invalid part.
     case badSelection(_ part: String)
     /// The model has only `count` transformer layers.
     case noLayer(Int, count: Int)
-    /// The transformer reads quantized features, and runs in pre-training only.
+    /// A model whose transformer takes quantized features as input, which is possible in pre-training only.
     case quantizesInput(FeatureLayer)
-    /// Layers of different sizes cannot be put into one array.
+    /// Layers of different sizes, which do not fit into one array.
     case unequalLayers(FeatureLayer, FeatureLayer, advice: Advice)
-    /// Several layers or recordings do not go into one `.npy` file.
+    /// Several layers or recordings, which a single `.npy` file cannot hold.
     case oneLayerOnly(file: String)
-    /// The checkpoint has no quantizer, and why.
+    /// A checkpoint without a quantizer, and the reason.
     case noQuantizer(checkpoint: String, reason: String)
-    /// There is something where features are to be written.
+    /// An output that already exists.
     case occupied(path: String, advice: Advice)
-    /// A folder was begun with other settings.
+    /// A folder that was begun with other settings.
     case otherSettings(folder: String, key: String, begun: String, now: String)
-    /// A file that this module wrote, or another program's, cannot be used.
+    /// A damaged file, or one of a form that this module cannot use.
     case damaged(file: String, reason: String)
-    /// Two recordings would be written to one file.
+    /// Two recordings that would be written to the same file.
     case sameName(first: String, second: String, name: String)
-    /// There are fewer frames than clusters.
+    /// Fewer frames than clusters.
     case tooFewFrames(clusters: Int, frames: Int)
-    /// Features have another dimension than the clusters.
+    /// Features whose dimension is not that of the clusters.
     case dimension(found: Int, expected: Int)
-    /// The clusters belong to another model's features.
+    /// Clusters that were trained on another model's features.
     case otherCheckpoint(units: String, trainedOn: String, checkpoint: String)
-    /// A line of units cannot be read.
+    /// A line of units that cannot be parsed.
     case badUnits(file: String, line: Int, expected: String, found: String)
-    /// A file of units lacks an utterance, or has one too many.
+    /// A file of units with an utterance too few or too many.
     case unitCount(file: String, found: Int, manifest: String, expected: Int)
-    /// An option has an impossible value.
+    /// An option with an impossible value.
     case badOption(name: String, reason: String)
-    /// A recording has features that the element type cannot hold.
+    /// A recording whose features exceed the range of the element type.
     case overflow(recording: String, element: String)
 
-    /// Failure where files would be replaced, else input.
+    /// A failure where files would be overwritten, otherwise an input error.
     public var kind: ErrorKind { if case .occupied = self { .failure } else { .input } }
 
-    /// What is wrong with which file, layer or option, and what to do.
+    /// The file, layer or option at fault, and the remedy.
     public var explanation: Explanation {
         switch self {
         case .badSelection(let part):
@@ -100,22 +100,22 @@ public enum FeatureError: ExplainedError, Equatable {
 }
 
 extension Phrase {
-    /// How to make units of a layer, without a quantizer.
+    /// The way to make units of a layer, without a quantizer.
     public static let unitsOfLayer = Phrase("make units of a layer by clustering", name: "unitsOfLayer")
-    /// Which layers are written.
+    /// The layers that are written.
     public static let layers = Phrase("the layers", name: "layers")
-    /// How frames are pooled.
+    /// The pooling of frames.
     public static let pooling = Phrase("the pooling", name: "pooling")
-    /// Whether shortened layers are brought to the frames' rate.
+    /// The upsampling of shortened layers to the frame rate.
     public static let upsampling = Phrase("the upsampling", name: "upsampling")
-    /// How to bring layers to one rate.
+    /// The way to bring layers to one rate.
     public static let bringToOneRate = Phrase("bring them to one rate", name: "bringToOneRate")
-    /// What the model computes in.
+    /// The number formats of the model.
     public static let precision = Phrase("the precision", name: "precision")
-    /// In which numbers features are written.
+    /// The number format of the features.
     public static let elementType = Phrase("the element type", name: "elementType")
     /// The form of the files.
     public static let fileFormat = Phrase("the format", name: "fileFormat")
-    /// How to write files that hold arrays of different sizes.
+    /// The way to write files that hold arrays of different sizes.
     public static let writeSafetensors = Phrase("write .safetensors files", name: "writeSafetensors")
 }

@@ -2,24 +2,24 @@ import W2VBackbone
 
 /// A place in the model whose output can be taken as features.
 ///
-/// Transformer layers are counted from 1, as by fairseq's `extract_features(…, output_layer=)`: layer *n* is Hugging
-/// Face's `hidden_states[n]`. Layer 0 is what the first transformer layer gets, after the positional convolution (and,
-/// in models that normalize after each layer, after the encoder's LayerNorm): `hidden_states[0]`. fairseq's wav2vec 2.0
-/// calls the same layers by their index in the list, `extract_features(…, layer=n - 1)`.
+/// Transformer layers are numbered from 1, as in fairseq's `extract_features(…, output_layer=)`: layer *n* is Hugging
+/// Face's `hidden_states[n]`. Layer 0 is the input of the first transformer layer, after the positional convolution
+/// (and, in models that normalize after each layer, after the encoder's LayerNorm): `hidden_states[0]`. fairseq's
+/// wav2vec 2.0 identifies the same layers by their index in the list, `extract_features(…, layer=n - 1)`.
 ///
-/// The layers of an Hourglass are counted through: those before shortening, the shortened ones, those after.
+/// The layers of an Hourglass are numbered consecutively: those before shortening, the shortened ones, those after.
 public enum FeatureLayer: Hashable, Sendable, CustomStringConvertible {
     /// The convolutions' output before normalization: fairseq's `feature_extractor(source)`.
     case extractor
-    /// The same after LayerNorm, which the quantizer and the projection read: Hugging Face's `extract_features`.
+    /// The same after LayerNorm, the input of the quantizer and the projection: Hugging Face's `extract_features`.
     case normalized
-    /// What comes out of a transformer layer, or with 0 what goes into the first.
+    /// The output of a transformer layer, or with 0 the input of the first.
     case transformer(Int)
-    /// The model's output. In models that normalize before each layer the final LayerNorm lies between it and the last
-    /// transformer layer; in others it is the last layer's output. Hugging Face's `last_hidden_state`.
+    /// The model's output: Hugging Face's `last_hidden_state`. In models that normalize before each layer, it is the
+    /// last transformer layer's output after the final LayerNorm; in others it is the last layer's output.
     case context
 
-    /// The name that the command line and files have for it: `extractor`, `normalized`, a number, or `context`.
+    /// The name on the command line and in files: `extractor`, `normalized`, a number, or `context`.
     public var description: String {
         switch self {
         case .extractor: "extractor"
@@ -29,9 +29,9 @@ public enum FeatureLayer: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Reads a name.
+    /// Parses a name.
     ///
-    /// - Parameter description: What ``description`` gives.
+    /// - Parameter description: A name in the form of ``description``.
     public init?(_ description: some StringProtocol) {
         switch description {
         case "extractor": self = .extractor
@@ -43,21 +43,21 @@ public enum FeatureLayer: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// A layer's number: digits alone.
+    /// Parses a layer's number, which consists of digits only.
     static func number(_ text: some StringProtocol) -> Int? {
         text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int(text) : nil
     }
 }
 
-/// Where the forward pass shows a layer, and what it looks like.
+/// The stage of the forward pass that outputs a layer, and the output's form.
 struct LayerStage {
-    /// The probe's name.
+    /// The name of the stage's probe.
     var name: String
-    /// How many transformer layers must run for it; nil if the transformer is not needed at all.
+    /// The number of transformer layers that must run; nil if the transformer is not needed at all.
     var depth: Int?
-    /// How many frames of the extractor one of its frames stands for.
+    /// The number of extractor frames that one frame of the layer spans.
     var factor = 1
-    /// Numbers a frame.
+    /// The length of a frame's vector.
     var dimension: Int
 
     /// Finds a layer.
@@ -91,7 +91,7 @@ struct LayerStage {
     }
 }
 
-/// The layers that a user asks for, before it is known which the model has.
+/// The layers that a user requests, before the model's layers are known.
 ///
 /// `"6"` is one layer, `"4-9,context"` a range and the model's output, `"all"` 0 to the last.
 public struct LayerSelection: Sendable, Equatable {
@@ -103,10 +103,10 @@ public struct LayerSelection: Sendable, Equatable {
 
     private let items: [Item]
 
-    /// Reads a list of layers, ranges of layers and `all`, separated by commas.
+    /// Parses a list of layers, ranges of layers and `all`, separated by commas.
     ///
     /// - Parameter text: Such as `6`, `4-9`, `extractor,0-12`, `context`, `all`.
-    /// - Throws: ``FeatureError/badSelection(_:)`` naming what cannot be read.
+    /// - Throws: ``FeatureError/badSelection(_:)`` with the part that cannot be parsed.
     public init(_ text: String) throws(FeatureError) {
         var items: [Item] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -127,7 +127,7 @@ public struct LayerSelection: Sendable, Equatable {
         self.items = items
     }
 
-    /// The layers of a model, each once, in the order asked for.
+    /// Returns the selected layers of a model, each once, in the order requested.
     ///
     /// - Parameter configuration: The model's architecture.
     /// - Returns: At least one layer.
@@ -138,7 +138,7 @@ public struct LayerSelection: Sendable, Equatable {
             switch item {
             case .one(let layer): layers.append(layer)
             case .range(let numbers):
-                // A range may be longer than any list should be.
+                // A huge range must not become a huge list.
                 guard numbers.upperBound <= configuration.layerCount else {
                     throw .noLayer(numbers.upperBound, count: configuration.layerCount)
                 }

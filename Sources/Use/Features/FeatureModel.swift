@@ -4,13 +4,13 @@ import W2VInterchange
 import W2VObjectives
 import W2VTorch
 
-/// The wanted stages of a forward pass, each with the frames that one of its rows stands for.
+/// The requested stages of a forward pass, each with the number of frames that one of its rows spans.
 struct StageRows {
     var rows: [(Tensor, factor: Int)]
     var layout: RaggedLayout
 }
 
-/// A model whose stages are looked at; it lives on a session's thread.
+/// A model and its stages' outputs; used on the session's thread only.
 final class FeatureModel {
     private let backbone: Wav2Vec2Model
     private let quantizer: GumbelVectorQuantizer?
@@ -30,7 +30,7 @@ final class FeatureModel {
         device = options.device
     }
 
-    /// The wanted stages of a forward pass, each with the frames that one of its rows stands for.
+    /// Returns the requested stages of a forward pass, each with the number of frames that one of its rows spans.
     func hiddenStates(
         _ samples: Tensor, lengths: [Int], _ stages: [LayerStage], mask: Mask? = nil
     ) throws -> StageRows {
@@ -57,19 +57,19 @@ final class FeatureModel {
             }, layout: layout)
     }
 
-    /// The entries that the quantizer chooses, and a number a frame that shows whether it chose among numbers.
+    /// Returns the quantizer's code book entries, and one number per frame that is NaN or infinite where its input was.
     func codes(_ samples: Tensor, lengths: [Int]) throws -> StageRows {
         let features = try backbone.features(samples, lengths: lengths)
         guard let quantizer else { return StageRows(rows: [], layout: features.layout) }
-        // The quantizer chooses an entry for NaN too: one number a frame shows it.
+        // The quantizer chooses an entry for NaN too; the sum over a frame reveals it.
         let sums = try features.normalized.to(dtype: .float32).sum(1)
         return StageRows(
             rows: [(try quantizer.codes(features.normalized), 1), (sums, 1)], layout: features.layout)
     }
 
-    /// Runs the model over windows at once.
+    /// Runs the model over several windows at once.
     ///
-    /// - Returns: For each window the rows that it keeps of every stage, in host memory.
+    /// - Returns: The rows that each window keeps, for every stage, in host memory.
     func rows(of windows: [Window], _ body: (Tensor, [Int]) throws -> StageRows) throws -> [[Tensor]] {
         try withoutGradient {
             let stages = try body(
@@ -88,13 +88,13 @@ final class FeatureModel {
     }
 }
 
-/// What was taken from a recording: some rows for each stage.
+/// The outputs for a recording: rows for each stage.
 struct RecordingRows: WindowGatherer {
-    /// What errors call the recording.
+    /// The recording's name in error messages.
     let name: String
-    /// The rows of each stage, at the end.
+    /// The rows of each stage, available at the end.
     private(set) var values: [Tensor] = []
-    /// How many frames the recording has, at the end.
+    /// The number of frames of the recording, available at the end.
     private(set) var frames = 0
     private let layers: ConvolutionLayers
     private var parts: [[Tensor]] = []

@@ -4,41 +4,41 @@ import W2VCorpus
 import W2VInference
 import W2VTorch
 
-/// A recording whose features are written.
+/// A recording whose features are to be written.
 public struct FeatureSource: Sendable, Equatable {
-    /// What the manifest calls it; the name of its file or tensor is made of this.
+    /// The name in the manifest, from which the name of the file or tensor is derived.
     public var identifier: String
-    /// Where its audio lies.
+    /// The path of the audio file.
     public var audio: String
 
-    /// Names a recording.
+    /// Makes a source.
     ///
     /// - Parameters:
-    ///   - identifier: What the manifest calls it.
-    ///   - audio: Where its audio lies.
+    ///   - identifier: The name in the manifest.
+    ///   - audio: The path of the audio file.
     public init(identifier: String, audio: String) {
         self.identifier = identifier
         self.audio = audio
     }
 }
 
-/// A line of the manifest of features: where one layer of one recording is found.
+/// A line of the manifest of features: the location of one layer of one recording.
 public struct FeatureEntry: Codable, Sendable, Equatable {
-    /// What the manifest of recordings calls it.
+    /// The recording's name in the manifest of recordings.
     public var id: String
-    /// The recording.
+    /// The path of the audio file.
     public var audio: String
     /// The file, relative to the manifest's own folder.
     public var path: String
     /// The layer's name.
     public var layer: String
-    /// Rows.
+    /// The number of rows.
     public var frames: Int
-    /// Numbers a row.
+    /// The length of a row.
     public var dimension: Int
-    /// Frames a second, before pooling.
+    /// The frames per second, before pooling.
     public var rate: Double
-    /// How frames were pooled.
+    /// The pooling of frames.
     public var pool: Pooling
     /// The tensor's name in a `.safetensors` file.
     public var tensor: String?
@@ -48,7 +48,7 @@ public struct FeatureEntry: Codable, Sendable, Equatable {
     public var index: Int?
 }
 
-/// What the features of a folder were made with: two runs can share a folder only if all of it is equal.
+/// The settings of a folder's features: two runs can share a folder only if all of them are equal.
 struct FeatureSettings: Codable, Equatable {
     var checkpoint: String
     var layers: String
@@ -59,7 +59,7 @@ struct FeatureSettings: Codable, Equatable {
     var format: String
     var windows: String
 
-    /// The first setting that differs.
+    /// Returns the first setting that differs.
     func difference(from other: FeatureSettings) -> (key: String, own: String, other: String)? {
         let keys: [(String, KeyPath<FeatureSettings, String>)] = [
             ("the checkpoint", \.checkpoint), ("\(Phrase.layers)", \.layers), ("\(Phrase.pooling)", \.pool),
@@ -76,36 +76,37 @@ struct FeatureSettings: Codable, Equatable {
 
 /// Writes the features of recordings, with a manifest.
 ///
-/// A path that ends in `.npy` becomes one array of one layer, all recordings' frames one after the other, with the number
-/// of frames of each in a `.len` file, a line each, as HuBERT's k-means scripts read them. A path that ends in
-/// `.safetensors` becomes one file with a tensor for each recording and layer. Both appear when they are whole. Any
-/// other path is a folder of one file a recording, whose files appear one by one, so that an interrupted run can go on.
+/// A path that ends in `.npy` becomes one array of one layer with the frames of all recordings one after the other, and
+/// a `.len` file with each recording's number of frames, one per line, as HuBERT's k-means scripts expect. A path that
+/// ends in `.safetensors` becomes one file with a tensor for each recording and layer. Both appear only when they are
+/// complete. Any other path is a folder of one file per recording; the files appear one by one, so that an interrupted
+/// run can be resumed.
 ///
-/// The manifest has one JSON object a line for each recording and layer, in the order of the recordings:
+/// The manifest has one JSON object per line for each recording and layer, in the order of the recordings. It is
 /// `manifest.jsonl` in a folder, and a `.jsonl` file of the same name beside a single file.
 public final class FeatureWriter {
-    /// A file's form.
+    /// A file format.
     public enum Format: String, Sendable, Codable, CaseIterable {
-        /// NumPy's arrays; several layers are one array [layers, frames, dimension].
+        /// NumPy arrays; several layers are one array [layers, frames, dimension].
         case npy
-        /// Safetensors; each layer is a tensor of its name.
+        /// Safetensors files with one tensor per layer.
         case safetensors
     }
 
-    /// How features are written.
+    /// The format and settings of the output.
     public struct Options: Sendable, Equatable {
-        /// The form of a folder's files; a single file's name tells its own.
+        /// The format of a folder's files; that of a single file follows from its name.
         public var format = Format.npy
         /// The type of the numbers.
         public var element = NumPyFile.Element.float32
-        /// Whether an existing folder of the same settings is gone on with.
+        /// Whether to resume an existing folder of the same settings.
         public var resumes = false
-        /// Names the number formats that the model computes in; part of a folder's settings.
+        /// The name of the model's number formats; part of a folder's settings.
         public var precision = "fp32"
-        /// How long recordings are cut; part of a folder's settings.
+        /// The windows of long recordings; part of a folder's settings.
         public var windows = WindowOptions()
 
-        /// FP32 in `.npy` files.
+        /// Makes the default options: FP32 in `.npy` files.
         public init() {}
     }
 
@@ -124,7 +125,7 @@ public final class FeatureWriter {
     private var pieces: [(name: String, shape: [Int], range: Range<Int>)] = []
     private var rows = 0
 
-    /// The manifest's file in a folder.
+    /// The name of the manifest in a folder.
     public static let manifestName = "manifest.jsonl"
     private static let settingsName = "features.json"
 
@@ -135,9 +136,9 @@ public final class FeatureWriter {
     ///   - sources: All recordings.
     ///   - request: The layers.
     ///   - featurizer: The model.
-    ///   - options: The form.
-    /// - Throws: ``FeatureError`` when the output exists, was begun with other settings, or cannot hold what is asked for;
-    ///   `FileWriteError` or `CocoaError` when it cannot be made.
+    ///   - options: The format and settings.
+    /// - Throws: ``FeatureError`` when the output exists, was begun with other settings, or cannot hold the requested
+    ///   layers; `FileWriteError` or `CocoaError` when it cannot be created.
     public init(
         _ output: URL, sources: [FeatureSource], _ request: FeatureRequest, of featurizer: Featurizer,
         options: Options = Options()
@@ -162,7 +163,7 @@ public final class FeatureWriter {
         if isFolder { try checkFolder() } else { try checkFiles() }
     }
 
-    /// Makes sure that no file is written over.
+    /// Checks that no file would be overwritten.
     private func checkFiles() throws {
         let files = [output, manifestURL] + (format == .npy && !isPooled ? [lengthsURL] : [])
         for file in files {
@@ -187,12 +188,13 @@ public final class FeatureWriter {
 
     private var lengthsURL: URL { output.deletingPathExtension().appendingPathExtension("len") }
 
-    /// The path of a recording's file in the folder: its identifier with another extension, and never outside.
+    /// Returns the path of a recording's file in the folder: its identifier with another extension, never outside the
+    /// folder.
     private func fileName(_ source: FeatureSource) -> String {
         let parts = source.identifier.utf8.split(separator: 0x2F).map { String(Substring($0)) }
             .filter { ![".", ".."].contains($0) }
         let path = parts.isEmpty ? "recording" : parts.joined(separator: "/")
-        // In "a.flac@1.5", a part of a recording, what follows the last dot is no extension.
+        // In "a.flac@1.5", a part of a recording, the text after the last dot is not an extension.
         let isAudio = ManifestBuilder.defaultExtensions.contains((path as NSString).pathExtension.lowercased())
         return (isAudio ? (path as NSString).deletingPathExtension : path) + "." + format.rawValue
     }
@@ -229,7 +231,7 @@ public final class FeatureWriter {
 
     // MARK: Folders
 
-    /// Makes sure that nothing of others is in the folder.
+    /// Checks that the folder holds nothing else.
     private func checkFolder() throws {
         AtomicFile.removeLeftovers(in: output)
         let content = (try? FileManager.default.contentsOfDirectory(atPath: output.path)) ?? []
@@ -252,7 +254,7 @@ public final class FeatureWriter {
         for folder in folders { AtomicFile.removeLeftovers(in: folder) }
     }
 
-    /// Makes the folder and says in it what it is of.
+    /// Creates the folder and writes its settings.
     private func beginFolder() throws {
         try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
         let encoder = JSONEncoder()
@@ -262,11 +264,12 @@ public final class FeatureWriter {
         isBegun = true
     }
 
-    /// Whether a recording's features are there from an interrupted run; if so, they get into the manifest.
+    /// Whether a recording's features exist from an interrupted run; if so, they are added to the manifest.
     ///
-    /// - Parameter index: Which recording.
-    /// - Returns: True if nothing is left to be done for it.
-    /// - Throws: ``FeatureError/damaged(file:reason:)`` or `SafetensorsError` when its file is not what was written.
+    /// - Parameter index: The recording's index.
+    /// - Returns: True if the recording needs no further work.
+    /// - Throws: ``FeatureError/damaged(file:reason:)`` or `SafetensorsError` when its file has been damaged or
+    ///   changed.
     public func isWritten(_ index: Int) throws -> Bool {
         guard isFolder, options.resumes else { return false }
         let file = output.appendingPathComponent(fileName(sources[index]))
@@ -308,11 +311,11 @@ public final class FeatureWriter {
 
     // MARK: Writing
 
-    /// Writes a recording's features; into a single file in the order of the calls.
+    /// Writes a recording's features; into a single file, in the order of the calls.
     ///
     /// - Parameters:
-    ///   - features: The layers asked for, in order.
-    ///   - index: Which recording.
+    ///   - features: The requested layers, in order.
+    ///   - index: The recording's index.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     public func write(_ features: [LayerFeatures], of index: Int) throws {
         let source = sources[index]
@@ -344,9 +347,9 @@ public final class FeatureWriter {
         rows += features[0].frames
     }
 
-    /// Ends the output: a single file gets its name, and the manifest is written; nothing is if there are no features.
+    /// Completes the output: gives a single file its name and writes the manifest, or writes nothing without features.
     ///
-    /// - Returns: How many recordings it has.
+    /// - Returns: The number of recordings written.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     @discardableResult
     public func finish() throws -> Int {

@@ -11,17 +11,17 @@ import W2VTorch
 ///     let features = try await featurizer.features(of: URL(filePath: "speech.flac"), layer: .transformer(6))
 ///     print(features.frames, features.dimension, features.rate)
 ///
-/// Nothing is masked and nothing dropped. Recordings go through the model several at once, and a result never depends on
-/// what shares a pass. Those longer than a window go through the model in overlapping windows, which are read as they are
-/// needed. The model runs on a thread of its own; any number of tasks may use it, and each of them may be cancelled.
+/// Masking and dropout are off. Several recordings share a pass of the model, and a result never depends on what shares
+/// its pass. Recordings longer than a window are processed in overlapping windows, which are read as they are needed.
+/// The model runs on a thread of its own. Any number of tasks may use it, and each of them may be canceled.
 public final class Featurizer: Sendable {
     /// The architecture.
     public let configuration: ModelConfiguration
-    /// What errors call the model.
+    /// The model's name in error messages.
     public let name: String
-    /// Tells the model from others (`Checkpoint.fingerprint`).
+    /// The fingerprint that identifies the model (`Checkpoint.fingerprint`).
     public let fingerprint: String
-    /// Notes on the checkpoint for anyone who uses the model.
+    /// Notes on the checkpoint for the model's users.
     public let notes: [CheckpointNote]
 
     let session: InferenceSession<FeatureModel>
@@ -30,12 +30,12 @@ public final class Featurizer: Sendable {
     /// Loads a model of any task from disk.
     ///
     /// - Parameters:
-    ///   - url: The checkpoint, pre-trained or fine-tuned, of any format.
-    ///   - architecture: A checkpoint of the same architecture, for a `.pt` file that does not say its own.
-    ///   - device: Where the model runs.
-    ///   - batchSeconds: How much audio goes through the model at once, in seconds.
-    ///   - windows: How recordings too long for one pass are cut.
-    ///   - precision: In which number formats the model computes; features are FP32 in any case.
+    ///   - url: The checkpoint, pre-trained or fine-tuned, in any format.
+    ///   - architecture: A checkpoint of the same architecture, for a `.pt` file that does not describe its own.
+    ///   - device: The device of the model.
+    ///   - batchSeconds: The seconds of audio in one pass of the model.
+    ///   - windows: The windows of recordings that are too long for one pass.
+    ///   - precision: The number formats of the model; features are always FP32.
     /// - Throws: `CheckpointError` about the files, `InferenceError` about windows and batches, `TorchError` about the device.
     public init(
         checkpoint url: URL, architectureFrom architecture: URL? = nil, device: Device = .cpu,
@@ -50,7 +50,8 @@ public final class Featurizer: Sendable {
             let description = checkpoint.description
             try options.validate()
             let model = try FeatureModel(checkpoint, options)
-            // Windows begin and end where groups of shortened frames do, so that these are the whole recording's groups.
+            // Windows start and end at the boundaries of groups of shortened frames, so that the groups are those of
+            // the whole recording.
             let input = ModelInput(
                 layers: description.model.convFeatureLayers, normalizes: description.normalize,
                 epsilon: description.normalizeEpsilon, frameUnit: description.model.hourglass?.factor ?? 1)
@@ -65,17 +66,17 @@ public final class Featurizer: Sendable {
 
     // MARK: - Features
 
-    /// Frames a second before any shortening: 50 of the usual models.
+    /// The frames per second before any shortening; 50 in the usual models.
     public var frameRate: Double {
         Double(AudioFile.modelSampleRate) / Double(configuration.convFeatureLayers.hop)
     }
 
-    /// How many frames a layer makes of a recording, before pooling.
+    /// Returns the number of frames that a layer outputs for a recording, before pooling.
     ///
     /// - Parameters:
     ///   - samples: The recording's length at 16 kHz.
-    ///   - request: The layers, of which the first counts.
-    /// - Returns: 0 for a recording that is too short, or a layer that there is not.
+    ///   - request: The layers, of which the first is counted.
+    /// - Returns: The number of frames; 0 for a recording that is too short, or a layer that does not exist.
     public func frames(samples: Int, _ request: FeatureRequest) -> Int {
         let layers = configuration.convFeatureLayers
         guard samples >= layers.receptiveField,
@@ -85,12 +86,12 @@ public final class Featurizer: Sendable {
         return (layers.frames(samples: samples) + factor - 1) / factor
     }
 
-    /// The features of one layer in a file.
+    /// Returns the features of one layer for a file.
     ///
     /// - Parameters:
-    ///   - url: Any format that `AudioFile` reads.
+    ///   - url: A file in any format that `AudioFile` reads.
     ///   - layer: The layer.
-    ///   - pooling: How frames become one vector.
+    ///   - pooling: The pooling of frames.
     /// - Returns: The layer's output.
     /// - Throws: ``FeatureError`` when the model has no such layer, `AudioError`, or `InferenceError.tooShort`.
     public func features(of url: URL, layer: FeatureLayer, pooling: Pooling = .none) async throws -> LayerFeatures {
@@ -98,15 +99,15 @@ public final class Featurizer: Sendable {
         return try await features(of: one, FeatureRequest([layer], pooling: pooling)).all()[0].get()[0]
     }
 
-    /// The features of many recordings, several at once.
+    /// Returns the features of many recordings, several per pass of the model.
     ///
-    /// What is wrong with one recording is its own result; the others are there all the same.
+    /// A recording's error is its own result and does not affect the others.
     ///
     /// - Parameters:
     ///   - recordings: The recordings.
-    ///   - request: Which layers, and in which form.
-    /// - Returns: For each recording, in the order given, its layers in the order asked for, or what is wrong with it.
-    /// - Throws: ``FeatureError`` when the model has no such layer, `CancellationError` when the task is cancelled,
+    ///   - request: The layers and their form.
+    /// - Returns: For each recording, in order, its layers in the order requested, or its error.
+    /// - Throws: ``FeatureError`` when the model has no such layer, `CancellationError` when the task is canceled,
     ///   `TorchError` when the model fails.
     public func features(
         _ recordings: [Recording], _ request: FeatureRequest
@@ -114,12 +115,12 @@ public final class Featurizer: Sendable {
         try await features(of: Recordings(recordings), request).all()
     }
 
-    /// The features of recordings, while the results are iterated and in the recordings' order.
+    /// Returns the features of recordings as the results are iterated, in order.
     ///
     /// - Parameters:
     ///   - recordings: The recordings.
-    ///   - request: Which layers, and in which form.
-    /// - Returns: For each recording its layers in the order asked for.
+    ///   - request: The layers and their form.
+    /// - Returns: For each recording, its layers in the order requested.
     /// - Throws: ``FeatureError`` when the model has no such layer.
     public func features(
         of recordings: Recordings, _ request: FeatureRequest
@@ -135,24 +136,24 @@ public final class Featurizer: Sendable {
                         rate = frameRate
                     }
                     let pooled = try request.pooling(values)
-                    // Squares of numbers that are finite need not be.
+                    // Squares of finite numbers may overflow.
                     guard try pooled.isFinite() else { throw InferenceError.notFinite(recording: rows.name) }
                     return LayerFeatures(layer: layer, values: pooled, rate: rate)
                 }
             }
     }
 
-    /// The entries that the quantizer chooses in many recordings.
+    /// Returns the code book entries that the quantizer chooses for many recordings.
     ///
     /// - Parameter recordings: The recordings.
-    /// - Returns: For each recording, in the order given, its codes, or what is wrong with it.
-    /// - Throws: ``FeatureError/noQuantizer(checkpoint:reason:)``, `CancellationError` when the task is cancelled,
+    /// - Returns: For each recording, in order, its codes, or its error.
+    /// - Throws: ``FeatureError/noQuantizer(checkpoint:reason:)``, `CancellationError` when the task is canceled,
     ///   `TorchError` when the model fails.
     public func codes(_ recordings: [Recording]) async throws -> [Result<QuantizerCodes, any Error>] {
         try await codes(of: Recordings(recordings)).all()
     }
 
-    /// The entries that the quantizer chooses in recordings, while the results are iterated and in the recordings' order.
+    /// Returns the code book entries that the quantizer chooses, as the results are iterated, in the recordings' order.
     ///
     /// - Throws: ``FeatureError/noQuantizer(checkpoint:reason:)``.
     public func codes(of recordings: Recordings) throws -> InferenceResults<QuantizerCodes> {
@@ -166,9 +167,9 @@ public final class Featurizer: Sendable {
         }
     }
 
-    /// The sizes of the quantizer's code books.
+    /// Returns the sizes of the quantizer's code books.
     ///
-    /// - Returns: How many there are, and the entries of each.
+    /// - Returns: The number of code books, and the number of entries of each.
     /// - Throws: ``FeatureError/noQuantizer(checkpoint:reason:)``.
     public func requireQuantizer() throws -> (groups: Int, entriesPerGroup: Int) {
         guard task.hasQuantizer else {
@@ -180,7 +181,7 @@ public final class Featurizer: Sendable {
         return (configuration.latentGroups, configuration.latentVars)
     }
 
-    /// What the model's stages say of recordings.
+    /// Returns the outputs of the model's stages for recordings.
     private func rows(
         of recordings: Recordings, _ stages: @escaping @Sendable (FeatureModel, Tensor, [Int]) throws -> StageRows
     ) -> InferenceResults<RecordingRows> {

@@ -1,17 +1,17 @@
 import W2VTorch
 
-/// How the frames of a recording become one vector.
+/// A method of pooling the frames of a recording into one vector.
 public enum Pooling: String, Sendable, Codable, CaseIterable {
-    /// They do not: every frame is kept.
+    /// No pooling: every frame is kept.
     case none
     /// The mean over time.
     case mean
-    /// The largest value over time, for each dimension by itself.
+    /// The largest value over time, for each dimension.
     case max
-    /// Mean and standard deviation over time, one after the other: twice as many numbers.
+    /// Mean and standard deviation over time, concatenated: a vector of twice the length.
     case meanStd = "mean-std"
 
-    /// Pools [frames, dimension]; `none` gives the same, others a vector.
+    /// Pools [frames, dimension]; `none` returns the frames unchanged, the others a vector.
     func callAsFunction(_ frames: Tensor) throws -> Tensor {
         switch self {
         case .none: frames
@@ -26,21 +26,21 @@ public enum Pooling: String, Sendable, Codable, CaseIterable {
     }
 }
 
-/// What is to be taken from a model.
+/// A request for features: layers, pooling and rate.
 public struct FeatureRequest: Sendable, Equatable {
-    /// The layers, in the order in which they are wanted.
+    /// The layers, in the order of the results.
     public var layers: [FeatureLayer]
-    /// How frames become one vector.
+    /// The pooling of frames.
     public var pooling: Pooling
-    /// Whether each frame of an Hourglass's shortened layers is repeated, to the rate of the others.
+    /// Whether each frame of an Hourglass's shortened layers is repeated up to the rate of the others.
     public var upsamples: Bool
 
-    /// Asks for layers.
+    /// Makes a request.
     ///
     /// - Parameters:
-    ///   - layers: At least one.
-    ///   - pooling: How frames become one vector.
-    ///   - upsamples: Whether the shortened layers of an Hourglass get the rate of the others.
+    ///   - layers: At least one layer.
+    ///   - pooling: The pooling of frames.
+    ///   - upsamples: Whether the shortened layers of an Hourglass are brought to the rate of the others.
     public init(_ layers: [FeatureLayer], pooling: Pooling = .none, upsamples: Bool = false) {
         self.layers = layers
         self.pooling = pooling
@@ -48,26 +48,26 @@ public struct FeatureRequest: Sendable, Equatable {
     }
 }
 
-/// What a layer makes of a recording.
+/// A layer's output for a recording.
 public struct LayerFeatures: Sendable {
     /// The layer.
     public let layer: FeatureLayer
-    /// FP32 in host memory: [frames, dimension], or [dimension] where frames were pooled.
+    /// The output in FP32, in host memory: [frames, dimension], or [dimension] if frames were pooled.
     public let values: Tensor
-    /// Frames a second, before any pooling: 50 of the usual models.
+    /// The frames per second, before any pooling; 50 in the usual models.
     public let rate: Double
 
-    /// The frames; 1 where they were pooled.
+    /// The number of frames; 1 if they were pooled.
     public var frames: Int { values.rank == 1 ? 1 : values.size(0) }
-    /// Numbers a frame.
+    /// The length of a frame's vector.
     public var dimension: Int { values.size(-1) }
 
-    /// Gathers features.
+    /// Makes features.
     ///
     /// - Parameters:
     ///   - layer: The layer.
     ///   - values: FP32 in host memory, [frames, dimension] or [dimension].
-    ///   - rate: Frames a second.
+    ///   - rate: The frames per second.
     public init(layer: FeatureLayer, values: Tensor, rate: Double) {
         self.layer = layer
         self.values = values
@@ -75,24 +75,26 @@ public struct LayerFeatures: Sendable {
     }
 }
 
-/// The entries that the quantizer chooses, frame by frame: the discrete targets of pre-training (paper, section 2).
+/// The code book entries that the quantizer chooses, frame by frame: the discrete targets of pre-training (paper,
+/// section 2).
 public struct QuantizerCodes: Sendable, Equatable {
-    /// The chosen entry of each group, frame after frame.
+    /// The chosen entry of each group, for each frame.
     public let entries: [[Int]]
-    /// How many entries a group has.
+    /// The number of entries of a group.
     public let entriesPerGroup: Int
 
-    /// Gathers codes.
+    /// Makes codes.
     ///
     /// - Parameters:
-    ///   - entries: For each frame one entry a group, from 0.
-    ///   - entriesPerGroup: How many there are to choose from.
+    ///   - entries: One entry per group for each frame, from 0.
+    ///   - entriesPerGroup: The number of entries of a group.
     public init(entries: [[Int]], entriesPerGroup: Int) {
         self.entries = entries
         self.entriesPerGroup = entriesPerGroup
     }
 
-    /// One number a frame for the choices of all groups: with two groups of V entries g₁·V + g₂, the first group counting
-    /// most, as a number written in base V.
+    /// One number per frame for the choices of all groups.
+    ///
+    /// With two groups of V entries it is g₁·V + g₂: the first group is the most significant digit of a number in base V.
     public var joined: [Int] { entries.map { $0.reduce(0) { $0 * entriesPerGroup + $1 } } }
 }

@@ -2,11 +2,11 @@ import Foundation
 import W2VBase
 import W2VTorch
 
-/// NumPy's `.npy` files: one array, little-endian, row by row.
+/// NumPy's `.npy` files: one array, little-endian, row-major.
 ///
 /// Source: NumPy's format description, version 1.0.
 public enum NumPyFile {
-    /// The types that features are written as.
+    /// The element types of features.
     public enum Element: String, Sendable, Codable, CaseIterable {
         /// Single precision.
         case float32
@@ -18,7 +18,7 @@ public enum NumPyFile {
         fileprivate var code: String { self == .float32 ? "<f4" : "<f2" }
     }
 
-    /// What stands before the elements.
+    /// Returns the bytes before the elements.
     static func header(shape: [Int], _ element: Element) -> Data {
         // A shape of one dimension ends with a comma, as Python's tuples do.
         let sizes = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
@@ -31,7 +31,7 @@ public enum NumPyFile {
         return data + Data(text.utf8)
     }
 
-    /// Writes a tensor; an old file is replaced only by a whole new one.
+    /// Writes a tensor; replaces an old file only with a complete new one.
     ///
     /// - Parameters:
     ///   - tensor: The array.
@@ -47,7 +47,7 @@ public enum NumPyFile {
         }
     }
 
-    /// Reads a file that this program wrote, or NumPy, if it holds such numbers.
+    /// Reads an array from a file that this program or NumPy wrote.
     ///
     /// - Parameter url: The file.
     /// - Returns: The array.
@@ -62,11 +62,11 @@ public enum NumPyFile {
         return tensor
     }
 
-    /// The shape of a whole file's array.
+    /// Reads the shape of a complete file's array.
     ///
     /// - Parameter url: The file.
-    /// - Returns: Its dimensions and the type of its elements.
-    /// - Throws: As ``read(_:)``.
+    /// - Returns: The dimensions and the type of the elements.
+    /// - Throws: The errors of ``read(_:)``.
     public static func shape(_ url: URL) throws -> (shape: [Int], element: Element) {
         let (shape, element, _) = try parse(MappedFile(path: url.path), path: url.path)
         return (shape, element)

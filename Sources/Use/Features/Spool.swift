@@ -2,13 +2,13 @@ import Foundation
 import SystemPackage
 import W2VBase
 
-/// Bytes kept on disk until it is known what stands before them; nothing is left of them after a crash.
+/// Bytes stored on disk until the header before them is known; nothing remains of them after a crash.
 final class Spool {
     private let descriptor: FileDescriptor
     private let path: String
     private(set) var count = 0
 
-    /// Makes a nameless file beside another one, where there will have to be room anyway.
+    /// Makes an unnamed file beside another one, on whose disk the bytes will need room anyway.
     init(beside url: URL) throws {
         path = url.path
         let name = url.deletingLastPathComponent().path + "/.\(url.lastPathComponent).\(UUID().uuidString).spool"
@@ -29,7 +29,7 @@ final class Spool {
         }
     }
 
-    /// Hands over a part, piece by piece.
+    /// Reads a range of the bytes, piece by piece.
     func copy(_ range: Range<Int>, to body: (UnsafeRawBufferPointer) throws -> Void) throws {
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: min(range.count, 1 << 20), alignment: 16)
         defer { piece.deallocate() }

@@ -1,6 +1,6 @@
 import W2VAudio
 
-/// A limit on what goes together: so much audio and so many recordings, but one in any case.
+/// A limit on the audio and the number of recordings of one batch; a batch always holds at least one recording.
 public struct BatchBudget: Sendable {
     private let samples: Int
     private let count: Int
@@ -9,18 +9,18 @@ public struct BatchBudget: Sendable {
     /// Makes a limit.
     ///
     /// - Parameters:
-    ///   - seconds: The most audio.
+    ///   - seconds: The most audio, in seconds.
     ///   - count: The most recordings.
     public init(seconds: Double, count: Int = .max) {
-        // A number of samples that is far beyond any recording, and far from overflow.
+        // The cap is longer than any recording, and far from overflow.
         samples = Int(max(0, min(seconds * Double(AudioFile.modelSampleRate), 1e15)))
         self.count = count
     }
 
-    /// Takes one more, unless it goes beyond the limit.
+    /// Adds one more recording, unless it exceeds the limit.
     ///
-    /// - Parameter length: Its samples at 16 kHz.
-    /// - Returns: Whether it was taken.
+    /// - Parameter length: The recording's samples at 16 kHz.
+    /// - Returns: Whether it was added.
     public mutating func take(_ length: Int) -> Bool {
         guard used.count == 0 || (used.count < count && used.samples + length <= samples) else { return false }
         used = (used.samples + length, used.count + 1)

@@ -1,11 +1,11 @@
 import Dispatch
 
-/// Runs an actor that waits for files, decoders or pipes on Dispatch's threads: on Swift's shared pool it would hold up
+/// Runs an actor that waits for files, decoders or pipes on Dispatch's threads: on Swift's shared pool it would block
 /// every other task of the program.
 public final class BlockingExecutor: SerialExecutor {
     private let queue: DispatchQueue
 
-    /// Makes an executor; it has a thread only while there is something to do.
+    /// Makes an executor, which occupies a thread only while it has work.
     public init(_ name: String) { queue = DispatchQueue(label: name) }
 
     /// Runs an actor's job.

@@ -1,6 +1,6 @@
 import W2VBase
 
-/// What can be wrong with running a model over recordings.
+/// An error of running a model over recordings.
 public enum InferenceError: ExplainedError, Equatable {
     /// A recording is too short for a single frame; counts are samples at 16 kHz.
     case tooShort(recording: String, samples: Int, needed: Int)
@@ -8,13 +8,13 @@ public enum InferenceError: ExplainedError, Equatable {
     case notFinite(recording: String)
     /// Recordings cannot be cut into windows of this length, in seconds, with this overlap.
     case badWindows(seconds: Double, overlap: Double)
-    /// An option has a value that it cannot have.
+    /// An option's value is out of its range.
     case badOption(name: String, value: Double, expected: String)
 
-    /// Input.
+    /// Always an input error.
     public var kind: ErrorKind { .input }
 
-    /// What is wrong with which recording or option, and what to do.
+    /// The recording or option at fault, and the remedy.
     public var explanation: Explanation {
         switch self {
         case .tooShort(let recording, let samples, let needed):

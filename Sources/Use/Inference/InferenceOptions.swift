@@ -1,7 +1,7 @@
 import W2VBackbone
 import W2VTorch
 
-/// Where and how a model is run.
+/// The device, batch size, windows and precision of inference.
 public struct InferenceOptions: Sendable {
     /// The device that computes.
     public var device: Device
@@ -23,7 +23,7 @@ public struct InferenceOptions: Sendable {
         self.precision = precision
     }
 
-    /// Refuses windows that cannot be cut and batches of negative length.
+    /// Checks that windows can be cut and that the batch length is not negative.
     ///
     /// - Throws: ``InferenceError``.
     public func validate() throws(InferenceError) {
@@ -33,7 +33,7 @@ public struct InferenceOptions: Sendable {
         }
     }
 
-    /// Moves a model to the device and replaces its layers by those for inference in the precision.
+    /// Moves a model to the device and converts its layers for inference in the precision.
     ///
     /// - Throws: `TorchError` about the device.
     public func prepare(_ model: some ConvertibleModel) throws {

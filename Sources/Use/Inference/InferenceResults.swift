@@ -1,23 +1,24 @@
-/// How far a run over recordings is.
+/// The progress of a run over recordings.
 public struct InferenceProgress: Sendable, Equatable {
-    /// The recordings that are done.
+    /// The number of finished recordings.
     public var recordings = 0
-    /// The same with the part of the next one that has gone through the model, by its expected length.
+    /// The number of finished recordings, plus the fraction of the next one that has passed through the model, by its
+    /// expected length.
     public var position = 0.0
-    /// The seconds of audio that have gone through the model.
+    /// The seconds of audio that have passed through the model.
     public var seconds = 0.0
 
-    /// Begins with nothing done.
+    /// Starts with nothing done.
     public init() {}
 }
 
-/// What a pass of the model has brought.
+/// The outcome of one pass of the model.
 public struct InferencePass<Value: Sendable>: Sendable {
-    /// A recording that is done.
+    /// A finished recording.
     public struct Finished: Sendable {
-        /// Its place among the recordings.
+        /// The recording's index.
         public var index: Int
-        /// What was made of it, or what is wrong with it.
+        /// The value for the recording, or the error that it failed with.
         public var result: Result<Value, any Error>
 
         /// Makes a result.
@@ -27,9 +28,9 @@ public struct InferencePass<Value: Sendable>: Sendable {
         }
     }
 
-    /// The recordings that are done with this pass, in their order; often none or one, where they are long.
+    /// The recordings that this pass finished, in order; often none or one when recordings are long.
     public var finished: [Finished]
-    /// How far the run is.
+    /// The progress of the run.
     public var progress: InferenceProgress
 
     /// Makes a pass.
@@ -39,41 +40,41 @@ public struct InferencePass<Value: Sendable>: Sendable {
     }
 }
 
-/// The results of recordings, pass by pass and in the recordings' order.
+/// The results of recordings, pass by pass and in order.
 ///
 ///     for try await pass in recognizer.transcriptions(of: recordings) {
 ///         for finished in pass.finished { print(try finished.result.get().text) }
 ///     }
 ///
-/// Nothing runs ahead of who iterates but the reading of the next pass's audio. Results can be iterated once.
+/// Nothing runs ahead of the iteration except reading the next pass's audio. Results can be iterated once.
 public struct InferenceResults<Value: Sendable>: AsyncSequence, Sendable {
-    /// A pass at a time.
+    /// One pass.
     public typealias Element = InferencePass<Value>
-    /// Errors of the model and of the one who iterates; those of recordings are results.
+    /// The model's errors and cancellation; an error of a recording is that recording's result.
     public typealias Failure = any Error
 
-    /// Gives one pass after another.
+    /// Returns one pass after another.
     public struct AsyncIterator: AsyncIteratorProtocol, Sendable {
         fileprivate let nextPass: @Sendable () async throws -> InferencePass<Value>?
 
-        /// The next pass; nil when all recordings are done.
+        /// Returns the next pass, or nil when all recordings are done.
         ///
-        /// - Throws: `CancellationError` when the task is cancelled; what the model throws.
+        /// - Throws: `CancellationError` when the task is canceled; the model's errors.
         public mutating func next() async throws -> InferencePass<Value>? { try await nextPass() }
     }
 
     private let nextPass: @Sendable () async throws -> InferencePass<Value>?
 
-    /// Makes results of what gives one pass after another, and nil at the end.
+    /// Makes results from a function that returns one pass after another, then nil.
     public init(_ nextPass: @escaping @Sendable () async throws -> InferencePass<Value>?) { self.nextPass = nextPass }
 
-    /// Begins to iterate.
+    /// Starts the iteration.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(nextPass: nextPass) }
 
-    /// The same passes with other results for the recordings that are done.
+    /// Returns the same passes with other results for the finished recordings.
     ///
-    /// - Parameter transform: Makes of these as many results, in the same order.
-    /// - Returns: The passes; what `transform` throws ends them.
+    /// - Parameter transform: Maps a pass's results to as many others, in the same order.
+    /// - Returns: The passes; an error of `transform` ends them.
     public func mapResults<Other: Sendable>(
         _ transform: @escaping @Sendable ([InferencePass<Value>.Finished]) async throws -> [Result<Other, any Error>]
     ) -> InferenceResults<Other> {
@@ -86,7 +87,7 @@ public struct InferenceResults<Value: Sendable>: AsyncSequence, Sendable {
         }
     }
 
-    /// The same passes with other values; what `transform` throws is that recording's result.
+    /// Returns the same passes with other values; an error of `transform` becomes that recording's result.
     public func mapValues<Other: Sendable>(
         _ transform: @escaping @Sendable (Int, Value) throws -> Other
     ) -> InferenceResults<Other> {
@@ -95,11 +96,11 @@ public struct InferenceResults<Value: Sendable>: AsyncSequence, Sendable {
         }
     }
 
-    /// All results, in the recordings' order.
+    /// Returns all results, in the order of the recordings.
     ///
     /// - Parameter progress: Called after every pass.
-    /// - Returns: One result a recording.
-    /// - Throws: `CancellationError` when the task is cancelled; what the model throws.
+    /// - Returns: One result per recording.
+    /// - Throws: `CancellationError` when the task is canceled; the model's errors.
     public func all(progress: ((InferenceProgress) -> Void)? = nil) async throws -> [Result<Value, any Error>] {
         var results: [Result<Value, any Error>] = []
         for try await pass in self {

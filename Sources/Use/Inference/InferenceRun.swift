@@ -1,12 +1,12 @@
 import W2VAudio
 import W2VBackbone
 
-/// One run over recordings: windows in, what a gatherer makes of them out.
+/// One run over recordings: windows in, a gatherer's results out.
 actor InferenceRun<Gatherer: WindowGatherer> {
-    /// A recording of which windows are still to come.
+    /// A recording with windows still to come.
     private struct Unfinished {
         var gatherer: Gatherer
-        /// What it went wrong with.
+        /// The error that the recording failed with.
         var error: (any Error)?
         var expectedFrames: Int
         var frames = 0
@@ -31,7 +31,7 @@ actor InferenceRun<Gatherer: WindowGatherer> {
     private let pass: @Sendable ([Window]) async throws -> [Gatherer.Part]
     private let gatherer: @Sendable (Recording) -> Gatherer
     private var unfinished: [Int: Unfinished] = [:]
-    /// The batch that is read while another is in the model.
+    /// The batch that is read while another one is in the model.
     private var ahead: Task<[WindowReader.Piece], Never>?
     private var done = 0
     private var frames = 0

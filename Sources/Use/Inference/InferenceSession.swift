@@ -1,15 +1,15 @@
 import W2VAudio
 import W2VBackbone
 
-/// The form in which a model takes audio.
+/// The audio input that a model expects.
 public struct ModelInput: Sendable {
-    /// The convolutions that make frames of samples.
+    /// The convolutions that turn samples into frames.
     public var layers: ConvolutionLayers
-    /// Whether recordings are brought to zero mean and unit variance.
+    /// Whether recordings are normalized to zero mean and unit variance.
     public var normalizes: Bool
-    /// The number that is then added to the variance.
+    /// The constant added to the variance in normalization.
     public var epsilon: Double
-    /// The frames that the model puts together somewhere: windows begin and are cut at multiples of them.
+    /// The number of frames that the model groups; windows start and are cut at multiples of it.
     public var frameUnit: Int
 
     /// Describes a model's input.
@@ -20,16 +20,16 @@ public struct ModelInput: Sendable {
         self.frameUnit = frameUnit
     }
 
-    /// The seconds from one frame to the next: 0.02 of the usual models.
+    /// The seconds from one frame to the next; 0.02 in the usual models.
     public var frameSeconds: Double { Double(layers.hop) / Double(AudioFile.modelSampleRate) }
 }
 
-/// A model that has been loaded, lies on its device and is converted for its precision, with a thread of its own.
+/// A loaded model on its device, converted for its precision, with a thread of its own.
 ///
 /// Made on that thread, by ``ModelThread/start(_:_:)``. Any number of tasks may use it; `Model` may be anything that runs a
 /// model, and need not be `Sendable`.
 public actor InferenceSession<Model> {
-    /// The form in which the model takes audio.
+    /// The audio input that the model expects.
     public nonisolated let input: ModelInput
     /// The seconds of audio in one pass of the model, at most, unless a single window is longer.
     public nonisolated let batchSeconds: Double
@@ -41,12 +41,12 @@ public actor InferenceSession<Model> {
     /// The model's own thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-    /// Makes a session of a model that is prepared.
+    /// Makes a session of a prepared model.
     ///
     /// - Parameters:
-    ///   - thread: The thread that the session keeps and ends.
-    ///   - input: The form in which the model takes audio.
-    ///   - options: What the model was prepared with.
+    ///   - thread: The session's own thread; the session ends it.
+    ///   - input: The audio input that the model expects.
+    ///   - options: The options that the model was prepared with.
     ///   - model: The model.
     public init(on thread: ModelThread, input: ModelInput, options: InferenceOptions, model: sending Model) {
         self.thread = thread
@@ -58,13 +58,14 @@ public actor InferenceSession<Model> {
 
     deinit { thread.close() }
 
-    /// Does something with the model, on its thread.
+    /// Runs a function with the model, on the model's thread.
     public func run<Value: Sendable>(_ body: @Sendable (Model) throws -> Value) rethrows -> Value { try body(model) }
 
-    /// A queue of windows for one way of using the model.
+    /// Returns a queue of windows for one way of using the model.
     ///
-    /// - Parameter body: Runs the model over windows at once; gives for each what it makes of the frames that are kept.
-    /// - Returns: A queue, which keeps the session.
+    /// - Parameter body: Runs the model over several windows at once; returns, for each, its output for the frames that
+    ///   are kept.
+    /// - Returns: A queue, which retains the session.
     public nonisolated func passes<Part: Sendable>(
         _ body: @escaping @Sendable (Model, [Window]) throws -> [Part]
     ) -> PassQueue<Part> {
@@ -73,16 +74,16 @@ public actor InferenceSession<Model> {
         }
     }
 
-    /// Sends recordings through the model, window by window, when the results are iterated.
+    /// Sends recordings through the model, window by window, as the results are iterated.
     ///
-    /// What comes next is decoded while a pass is in the model; of a recording of hours no more is in memory than the next
-    /// two passes need, and what the gatherer keeps. A result never depends on what shares a pass.
+    /// The next windows are decoded while a pass is in the model. Even for recordings of hours, only the audio of the
+    /// next two passes and the gatherer's own state are in memory. A result never depends on what shares a pass.
     ///
     /// - Parameters:
     ///   - recordings: The recordings.
-    ///   - pass: Runs the model over windows at once.
-    ///   - gatherer: Makes what gathers the parts of a recording.
-    /// - Returns: What was gathered of each recording.
+    ///   - pass: Runs the model over several windows at once.
+    ///   - gatherer: Makes the gatherer of a recording's parts.
+    /// - Returns: The gathered value of each recording.
     public nonisolated func results<Gatherer: WindowGatherer>(
         of recordings: Recordings, pass: @escaping @Sendable ([Window]) async throws -> [Gatherer.Part],
         gatherer: @escaping @Sendable (Recording) -> Gatherer

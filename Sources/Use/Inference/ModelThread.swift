@@ -1,9 +1,9 @@
 import Foundation
 
-/// A thread of a model's own, on which everything that the model does runs.
+/// A thread of its own for everything that a model does.
 ///
-/// LibTorch keeps its switches and its team of OpenMP threads with the calling thread: on Swift's shared pool every
-/// thread that ever ran a model would start a team, and a long pass would hold up other tasks.
+/// LibTorch binds its switches and its team of OpenMP threads to the calling thread: on Swift's shared pool every
+/// thread that ever ran a model would start a team, and a long pass would block other tasks.
 ///
 /// `@unchecked Sendable` is safe: the mutable state is touched only while `condition` is locked.
 public final class ModelThread: SerialExecutor, @unchecked Sendable {
@@ -20,18 +20,18 @@ public final class ModelThread: SerialExecutor, @unchecked Sendable {
     init(_ name: String) {
         let thread = Thread { [self] in work() }
         thread.name = name
-        // LibTorch's kernels recurse little, but a parallel region inside autograd wants more than the default 512 KiB.
+        // LibTorch's kernels recurse little, but a parallel region inside autograd needs more than the default 512 KiB.
         thread.stackSize = 8 << 20
         thread.start()
     }
 
-    /// Starts a thread and does on it what loading a model takes: reading files, converting weights, making a session.
+    /// Starts a thread and loads a model on it: reads files, converts weights and makes a session.
     ///
     /// - Parameters:
     ///   - name: The thread's name.
-    ///   - body: The work; it gets the thread, which the session that it makes keeps.
+    ///   - body: The work; its argument is the thread, which the session retains.
     /// - Returns: The result of `body`.
-    /// - Throws: What `body` throws; the thread has ended then.
+    /// - Throws: The error of `body`; the thread has ended then.
     public static func start<Value: Sendable>(
         _ name: String, _ body: sending @escaping (ModelThread) throws -> Value
     ) async throws -> Value {

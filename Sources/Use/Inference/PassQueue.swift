@@ -1,26 +1,26 @@
-/// Whose windows wait for a model; each kind gets its turn.
+/// The kinds of requests for a model, which take turns.
 public enum PassKind: Int, CaseIterable, Sendable {
-    /// Audio that is being spoken.
+    /// Live audio.
     case live
-    /// A recording of one window, for which somebody waits.
+    /// A recording of one window, for which someone is waiting.
     case short
-    /// Batches of windows, of long recordings or of many.
+    /// Batches of windows: of a long recording, or of many recordings.
     case long
 }
 
-/// A pass of the model that begins.
+/// The start of one pass of the model.
 public struct PassStart: Sendable, Equatable {
-    /// How many requests share it.
+    /// The number of requests that share the pass.
     public var requests: Int
-    /// The place of this request among them.
+    /// The position of this request among them.
     public var position: Int
 }
 
-/// Decides which windows go through a model together.
+/// Decides which windows share a pass of the model.
 ///
-/// Requests of one kind that have come while the model was busy go together, in the order in which they came and as many
-/// as one pass may have; requests of ``PassKind/long`` are whole batches, and go alone. The kinds take turns, so that a
-/// request waits for one pass of each other kind at most. Results do not depend on any of this.
+/// Requests of one kind that arrived while the model was busy share a pass, in order of arrival, up to the pass's
+/// budget; requests of ``PassKind/long`` are whole batches and run alone. The kinds take turns, so a request waits for
+/// at most one pass of each other kind. Results do not depend on the grouping.
 public actor PassQueue<Output: Sendable> {
     private struct Request {
         var number: Int
@@ -30,9 +30,9 @@ public actor PassQueue<Output: Sendable> {
 
     private let budget: BatchBudget
     private let pass: @Sendable ([Window]) async throws -> [Output]
-    /// The requests of each kind that wait.
+    /// The waiting requests of each kind.
     private var waiting: [[Request]] = PassKind.allCases.map { _ in [] }
-    /// Who waits for a request that waits or is in the model.
+    /// The tasks whose requests are waiting or in the model, by request.
     private var continuations: [Int: CheckedContinuation<[Output], any Error>] = [:]
     /// The kind that was served last.
     private var last = PassKind.long
@@ -43,23 +43,23 @@ public actor PassQueue<Output: Sendable> {
     ///
     /// - Parameters:
     ///   - budget: The audio of one pass.
-    ///   - pass: Runs the model over windows at once, and gives an output for each.
+    ///   - pass: Runs the model over several windows at once; returns one output per window.
     public init(budget: BatchBudget, pass: @escaping @Sendable ([Window]) async throws -> [Output]) {
         self.budget = budget
         self.pass = pass
     }
 
-    /// How many requests of a kind wait.
+    /// The number of waiting requests of a kind.
     func count(of kind: PassKind) -> Int { waiting[kind.rawValue].count }
 
     /// Sends windows through the model when their turn comes.
     ///
     /// - Parameters:
-    ///   - windows: The windows, which go through it together.
-    ///   - kind: Whose they are.
-    ///   - begins: Called when the model begins with them.
-    /// - Returns: What the model makes of each.
-    /// - Throws: What the model throws; `CancellationError` as soon as the task is cancelled.
+    ///   - windows: The windows, which share a pass.
+    ///   - kind: The kind of the request.
+    ///   - begins: Called when the model starts on them.
+    /// - Returns: The model's output for each window.
+    /// - Throws: The model's errors; `CancellationError` as soon as the task is canceled.
     public func outputs(
         of windows: [Window], as kind: PassKind, begins: (@Sendable (PassStart) -> Void)? = nil
     ) async throws -> [Output] {
@@ -105,7 +105,7 @@ public actor PassQueue<Output: Sendable> {
         continuations.removeValue(forKey: request.number)?.resume(with: result)
     }
 
-    /// The requests of the kind whose turn it is that go together.
+    /// Removes and returns the requests that share the next pass, all of the kind whose turn it is.
     private func nextBatch() -> [Request]? {
         let kinds = PassKind.allCases.count
         let order = (1...kinds).compactMap { PassKind(rawValue: (last.rawValue + $0) % kinds) }

@@ -2,39 +2,39 @@ import Foundation
 import W2VAudio
 import W2VCorpus
 
-/// What goes through a model: a name, an expected length, and how to get its samples when their turn comes.
+/// A recording for a model: a name, an expected length, and a way to read its samples when its turn comes.
 public struct Recording: Sendable {
-    /// What errors call it.
+    /// The recording's name in error messages.
     public let name: String
-    /// The expected length in samples at 16 kHz, by which progress is told; what is decoded may differ.
+    /// The expected length in samples at 16 kHz, for progress only; the decoded length may differ.
     public let sampleCount: Int
-    /// Begins to read; may be called again.
+    /// Opens a reader of the samples; may be called repeatedly.
     let open: @Sendable () throws -> SampleReader
 
-    /// Makes a recording that is read piece by piece.
+    /// Makes a recording that is read block by block.
     ///
     /// - Parameters:
-    ///   - name: What errors call it.
-    ///   - sampleCount: The expected samples at 16 kHz.
-    ///   - open: Begins to read; may be called again.
+    ///   - name: The recording's name in error messages.
+    ///   - sampleCount: The expected number of samples at 16 kHz.
+    ///   - open: Opens a reader of the samples; may be called repeatedly.
     public init(named name: String, sampleCount: Int, open: @escaping @Sendable () throws -> SampleReader) {
         self.name = name
         self.sampleCount = sampleCount
         self.open = open
     }
 
-    /// Makes a recording of any origin.
+    /// Makes a recording from any source.
     ///
     /// - Parameters:
-    ///   - name: What errors call it.
-    ///   - sampleCount: The expected samples at 16 kHz.
-    ///   - load: Gives the samples at 16 kHz, full scale at ±1; called on any thread, and twice where the recording is
-    ///     longer than a window and the model wants it normalized.
+    ///   - name: The recording's name in error messages.
+    ///   - sampleCount: The expected number of samples at 16 kHz.
+    ///   - load: Returns the samples at 16 kHz, full scale at ±1. Called on any thread, and twice when the recording is
+    ///     longer than a window and the model expects normalized audio.
     public init(name: String, sampleCount: Int, load: @escaping @Sendable () throws -> [Float]) {
         self.init(named: name, sampleCount: sampleCount) { Self.reader(of: try load()) }
     }
 
-    /// Reads samples in memory.
+    /// Returns a reader of samples in memory.
     static func reader(of samples: [Float]) -> SampleReader {
         var rest = samples[...]
         return { count in
@@ -44,18 +44,18 @@ public struct Recording: Sendable {
         }
     }
 
-    /// Makes a recording of samples in memory.
+    /// Makes a recording from samples in memory.
     ///
     /// - Parameters:
-    ///   - samples: At 16 kHz, full scale at ±1.
-    ///   - name: What errors call it.
+    ///   - samples: Samples at 16 kHz, full scale at ±1.
+    ///   - name: The recording's name in error messages.
     public init(samples: [Float], name: String = "samples") {
         self.init(name: name, sampleCount: samples.count) { samples }
     }
 
-    /// Makes a recording of a file, whose header is read now and whose audio is decoded later.
+    /// Makes a recording from a file, whose header is read now and whose audio is decoded later.
     ///
-    /// - Parameter url: Any format that `AudioFile` reads.
+    /// - Parameter url: A file in any format that `AudioFile` reads.
     /// - Throws: `AudioError`.
     public init(contentsOf url: URL) throws {
         let info = try AudioFile.info(url)
@@ -64,11 +64,11 @@ public struct Recording: Sendable {
         }
     }
 
-    /// Makes a recording of a whole file's bytes, such as a program's standard input.
+    /// Makes a recording from the bytes of a whole file, such as standard input.
     ///
     /// - Parameters:
     ///   - data: Encoded audio in any format that `AudioFile` reads.
-    ///   - name: What errors call it.
+    ///   - name: The recording's name in error messages.
     /// - Throws: `AudioError`.
     public init(encoded data: Data, name: String) throws {
         let info = try AudioFile.info(data, name: name)
@@ -77,11 +77,11 @@ public struct Recording: Sendable {
         }
     }
 
-    /// Makes a recording of a manifest's utterance; a length that is not the manifest's is an error.
+    /// Makes a recording from a manifest's utterance; a length other than the manifest's is an error.
     ///
     /// - Parameters:
     ///   - manifest: The manifest.
-    ///   - index: Which utterance.
+    ///   - index: The utterance's index in the manifest.
     public init(_ manifest: Manifest, _ index: Int) {
         let utterance = manifest[index]
         let (expected, tolerance) = (utterance.sampleCount, manifest.lengthTolerance(of: index))

@@ -1,16 +1,17 @@
 import W2VCorpus
 
-/// Recordings in order, each of which is opened when its turn comes.
+/// A sequence of recordings, each of which is opened when its turn comes.
 public struct Recordings: Sendable {
-    /// How many there are.
+    /// The number of recordings.
     public let count: Int
     private let opening: @Sendable (Int) throws -> Recording
 
     /// Makes a list of recordings that are opened later.
     ///
     /// - Parameters:
-    ///   - count: How many there are.
-    ///   - open: Opens one by its place; may be called on any thread. What it throws is that recording's result.
+    ///   - count: The number of recordings.
+    ///   - open: Opens the recording at an index; may be called on any thread. An error becomes that recording's
+    ///     result.
     public init(count: Int, open: @escaping @Sendable (Int) throws -> Recording) {
         self.count = count
         opening = open
@@ -22,6 +23,6 @@ public struct Recordings: Sendable {
     /// Makes a list of a manifest's utterances.
     public init(_ manifest: Manifest) { self.init(count: manifest.count) { Recording(manifest, $0) } }
 
-    /// Opens a recording by its place.
+    /// Opens the recording at an index.
     public func open(_ index: Int) throws -> Recording { try opening(index) }
 }

@@ -1,19 +1,19 @@
-/// Gathers what a model makes of one recording, window by window.
+/// Gathers the model's output for one recording, window by window.
 public protocol WindowGatherer: Sendable {
-    /// What a pass makes of a window.
+    /// The output for one window.
     associatedtype Part: Sendable
-    /// What is made of all of them.
+    /// The value for the whole recording.
     associatedtype Whole: Sendable
 
-    /// Takes what the model made of the next window.
+    /// Adds the model's output for the next window.
     ///
-    /// - Throws: What is wrong with the recording; its later windows are left out then.
+    /// - Throws: An error of the recording, whose later windows are then skipped.
     mutating func append(_ part: Part) throws
 
     /// Ends the recording.
     ///
-    /// - Parameter samples: Its length at 16 kHz.
-    /// - Returns: What was gathered.
-    /// - Throws: What is wrong with the recording.
+    /// - Parameter samples: The recording's length in samples at 16 kHz.
+    /// - Returns: The gathered value.
+    /// - Throws: An error of the recording.
     mutating func finished(samples: Int) throws -> Whole
 }

@@ -1,14 +1,14 @@
 import W2VAudio
 
-/// Reads recordings one after another and window by window: no more of them is decoded than the next pass needs.
+/// Reads recordings in order, window by window, and decodes no more of them than the next pass needs.
 actor WindowReader {
-    /// A part of what comes next.
+    /// One item of a batch.
     enum Piece: Sendable {
-        /// A recording begins.
+        /// The start of a recording.
         case begin(recording: Int, Recording)
-        /// A window of a recording that has begun.
+        /// The next window of the recording.
         case window(recording: Int, Window)
-        /// A recording has ended, or could not begin: how many samples it had, or what is wrong with it.
+        /// The end of a recording: its number of samples, or the error that it failed with.
         case end(recording: Int, Result<Int, any Error>)
     }
 
@@ -23,20 +23,20 @@ actor WindowReader {
     private let windows: Windows
     private let input: ModelInput
     private let budget: BatchBudget
-    /// The recording that is opened next.
+    /// The index of the recording that is opened next.
     private var following = 0
     private var current: Reading?
     private var held: Piece?
 
-    /// Files are read and decoded here, which takes long.
+    /// An executor of its own, since reading and decoding files takes long.
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Prepares to read.
     ///
     /// - Parameters:
-    ///   - recordings: The recordings, which are read in their order.
-    ///   - windows: The windows of long ones.
-    ///   - input: The form in which the model takes samples.
+    ///   - recordings: The recordings, which are read in order.
+    ///   - windows: The windows of long recordings.
+    ///   - input: The audio input that the model expects.
     ///   - budget: The audio of one pass.
     init(_ recordings: Recordings, windows: Windows, input: ModelInput, budget: BatchBudget) {
         self.recordings = recordings
@@ -45,7 +45,8 @@ actor WindowReader {
         self.budget = budget
     }
 
-    /// The windows that go through the model together, with the recordings' begins and ends; empty when all is read.
+    /// Returns the windows of the next pass, with the starts and ends of recordings; empty when everything has been
+    /// read.
     func nextBatch() -> [Piece] {
         var batch: [Piece] = []
         var room = budget
@@ -73,7 +74,7 @@ actor WindowReader {
                 return .end(recording: following, .failure(error))
             }
         }
-        // The cutter's buffer must not be copied as it grows.
+        // Avoids copying the cutter's buffer as it grows.
         current = nil
         do {
             try Task.checkCancellation()
@@ -99,7 +100,7 @@ actor WindowReader {
         if beginning.count < windows.limit {
             return WindowCutter(windows, read: Recording.reader(of: normalized(beginning, epsilon: epsilon)))
         }
-        // Mean and variance are the whole recording's: a long one is read twice rather than held.
+        // Mean and variance are those of the whole recording: a long one is read twice rather than held in memory.
         var moments = SignalMoments()
         var block = beginning
         while !block.isEmpty {

@@ -1,39 +1,39 @@
 import W2VAudio
 import W2VBackbone
 
-/// How recordings that are too long for one pass of the model are cut into overlapping windows.
+/// The overlapping windows into which recordings that are too long for one pass of the model are cut.
 ///
-/// What the model writes of each window is joined frame by frame. A window's outer frames see too little on one side:
-/// they are left to its neighbor.
+/// The model's outputs for the windows are joined frame by frame. The outer frames of a window have too little context
+/// on one side, so they are taken from its neighbor.
 public struct WindowOptions: Sendable, Equatable {
-    /// The longest pass in seconds; a recording up to this length stays whole.
+    /// The longest pass in seconds; shorter recordings stay whole.
     public var seconds: Double
-    /// How much audio neighboring windows share, in seconds: half of it on each side of the cut.
+    /// The audio that neighboring windows share, in seconds: half of it on each side of the cut.
     public var overlap: Double
 
     /// Makes options.
     ///
     /// - Parameters:
-    ///   - seconds: The longest pass; infinite for never cutting.
-    ///   - overlap: Shared audio, at most half of a window.
+    ///   - seconds: The longest pass; infinity to never cut.
+    ///   - overlap: The shared audio, at most half of a window.
     public init(seconds: Double = 40, overlap: Double = 10) {
         self.seconds = seconds
         self.overlap = overlap
     }
 
-    /// Whether windows can be cut so.
+    /// Whether windows of these measures can be cut.
     var isValid: Bool { seconds > 0 && overlap >= 0 && overlap <= seconds / 2 }
 }
 
-/// The windows' measures in frames and samples of a model.
+/// The measures of a model's windows, in frames and samples.
 public struct Windows: Sendable {
-    /// The convolutions that make frames of samples.
+    /// The convolutions that turn samples into frames.
     public let layers: ConvolutionLayers
     /// Recordings up to this many frames stay whole.
     let longest: Int
-    /// Frames on each side of a cut that only give context to the other side.
+    /// The number of frames on each side of a cut that only give context to the other side.
     let context: Int
-    /// Windows begin and are cut at multiples of so many frames.
+    /// The unit of frames: windows start and are cut at multiples of it.
     let unit: Int
 
     /// Makes windows of these measures.
@@ -44,14 +44,14 @@ public struct Windows: Sendable {
         unit = 1
     }
 
-    /// Brings options to whole frames.
+    /// Rounds options to whole frames.
     ///
     /// - Parameters:
-    ///   - options: Valid ones.
-    ///   - layers: The convolutions that make frames of samples.
-    ///   - unit: Of how many frames windows shall begin and be cut at multiples.
+    ///   - options: Valid options.
+    ///   - layers: The convolutions that turn samples into frames.
+    ///   - unit: The number of frames at whose multiples windows start and are cut.
     public init(_ options: WindowOptions, layers: ConvolutionLayers, unit: Int = 1) {
-        // Far beyond any recording, and far from overflow.
+        // Longer than any recording, and far from overflow.
         let most = 1e12
         let rate = Double(AudioFile.modelSampleRate) / Double(layers.hop)
         func frames(_ seconds: Double) -> Int { Int(min(seconds * rate, most)) / unit * unit }
@@ -61,15 +61,15 @@ public struct Windows: Sendable {
         context = min(longest / 4 / unit * unit, frames(options.overlap / 2))
     }
 
-    /// The fewest samples at 16 kHz that do not fit into one window.
+    /// The smallest number of samples at 16 kHz that does not fit into one window.
     public var limit: Int { longest * layers.hop + layers.receptiveField }
 }
 
 /// A piece of a recording for one pass of the model.
 public struct Window: Sendable {
-    /// The samples that the model gets.
+    /// The samples for the model.
     public var samples: [Float]
-    /// Which of the frames it makes of them are kept.
+    /// The range of frames to keep, among those of the window.
     public var kept: Range<Int>
 
     /// Makes a window.
@@ -78,7 +78,7 @@ public struct Window: Sendable {
         self.kept = kept
     }
 
-    /// The samples of several windows end to end, as a model takes them.
+    /// Returns the samples of several windows end to end, as a model expects them.
     public static func joined(_ windows: [Window]) -> [Float] {
         var samples: [Float] = []
         samples.reserveCapacity(windows.reduce(0) { $0 + $1.samples.count })
@@ -87,19 +87,19 @@ public struct Window: Sendable {
     }
 }
 
-/// Gives a recording's next samples: so many as are asked for, fewer only at the end.
+/// Returns a recording's next samples: as many as requested, fewer only at the end.
 public typealias SampleReader = (Int) throws -> [Float]
 
-/// Cuts a recording into windows while it is read: never more than one of them is held.
+/// Cuts a recording into windows as it is read; holds at most one window in memory.
 struct WindowCutter {
     private let windows: Windows
     private let read: SampleReader
-    /// Samples from the window's first frame on.
+    /// The samples from the window's first frame on.
     private var buffer: [Float] = []
-    /// The first frame, counted from the buffer's, that no window has kept yet.
+    /// The first frame that no window has kept yet, relative to the buffer's start.
     private var start = 0
     private var hasEnded = false
-    /// How many samples have been read.
+    /// The number of samples read so far.
     private(set) var sampleCount = 0
 
     init(_ windows: Windows, read: @escaping SampleReader) {
@@ -107,7 +107,8 @@ struct WindowCutter {
         self.read = read
     }
 
-    /// The next window; nil at the end, when together they have kept each of the recording's frames once.
+    /// Returns the next window, or nil at the end, when the windows together have kept each frame of the recording
+    /// once.
     mutating func next() throws -> Window? {
         if hasEnded { return nil }
         let more = try read(windows.limit - buffer.count)
@@ -126,8 +127,8 @@ struct WindowCutter {
         return window
     }
 
-    /// The frame before which a cut hurts least: where it is quietest for a fifth of a second, in the last quarter of
-    /// the frames that the window may keep.
+    /// The frame at which a cut does the least harm: the middle of the quietest fifth of a second, in the last quarter
+    /// of the frames that the window may keep.
     private func quietestCut() -> Int {
         let latest = windows.longest - windows.context
         let earliest = max(start + 1, latest - (latest - start) / 4)

@@ -1,16 +1,16 @@
-/// Tells audio and video files from raw samples by how they begin.
+/// Tells audio and video files from raw samples by their first bytes.
 enum AudioFileMark {
-    /// What the first bytes show.
+    /// The outcome of looking at the first bytes.
     enum Finding: Equatable {
-        /// They are a file's, such as "a WAV file".
+        /// The input is a file, such as "a WAV file".
         case file(String)
         /// More bytes are needed.
         case undecided
-        /// They are no known file's.
+        /// The input is not a known kind of file.
         case none
     }
 
-    /// Bytes that nothing but a file of the format begins with.
+    /// A byte sequence that only files of one format start with.
     private struct Mark {
         var bytes: [UInt8]
         var offset = 0
@@ -56,15 +56,15 @@ enum AudioFileMark {
         ]
         + ["ftyp", "styp", "moov", "mdat", "moof", "wide"].map { Mark($0, at: 4, "an MP4 file") }
 
-    /// Looks at the first bytes of an input.
+    /// Examines the first bytes of an input.
     ///
-    /// The headers of MP3, AAC, AC-3 and MPEG transport streams are so short that speech may begin like one: they count where three
-    /// of them stand at the distances that they state.
+    /// The headers of MP3, AAC, AC-3 and MPEG transport streams are so short that speech may start like one: they count
+    /// only where three of them follow each other at the distances that they state.
     ///
     /// - Parameters:
-    ///   - bytes: All that have come so far.
+    ///   - bytes: All bytes received so far.
     ///   - isWhole: Whether no more will come.
-    /// - Returns: What they show; never `undecided` of whole inputs.
+    /// - Returns: The outcome; never `undecided` for a whole input.
     static func find(in bytes: [UInt8], isWhole: Bool) -> Finding {
         var needsMore = bytes.isEmpty
         for mark in marks {
@@ -87,13 +87,13 @@ enum AudioFileMark {
 
     private static let headerBytes = 6
 
-    /// Whether a header stands at the beginning, and two more where the frames before them end.
+    /// Whether the input starts with a header, and two more follow where the frames before them end.
     private static func repeats(_ frame: (ArraySlice<UInt8>) -> Int?, in bytes: [UInt8]) -> Finding {
         var start = 0
         for _ in 0..<3 {
             let header = bytes.dropFirst(start).prefix(headerBytes)
             guard header.count == headerBytes else {
-                // The bytes so far may rule it out.
+                // The bytes so far may already rule the format out.
                 return header.first.map { [0xFF, 0x47, 0x56, 0x0B].contains($0) } ?? true ? .undecided : .none
             }
             guard let length = frame(header) else { return .none }
@@ -102,7 +102,7 @@ enum AudioFileMark {
         return .file("")
     }
 
-    /// The length of an MPEG audio frame (MP1, MP2, MP3) that begins with these bytes.
+    /// The length of the MPEG audio frame (MP1, MP2, MP3) that starts with these bytes.
     ///
     /// Source: ISO/IEC 11172-3, section 2.4.1.3, and ISO/IEC 13818-3.
     private static func mpegFrame(_ header: ArraySlice<UInt8>) -> Int? {
@@ -130,7 +130,7 @@ enum AudioFileMark {
         }
     }
 
-    /// The length of an AAC frame that begins with these bytes.
+    /// The length of the AAC frame that starts with these bytes.
     ///
     /// Source: ISO/IEC 13818-7, section 6.2.
     private static func adtsFrame(_ header: ArraySlice<UInt8>) -> Int? {
@@ -142,7 +142,7 @@ enum AudioFileMark {
         return length
     }
 
-    /// The length of an AAC frame in LOAS/LATM that begins with these bytes.
+    /// The length of the AAC frame in LOAS/LATM that starts with these bytes.
     ///
     /// Source: ISO/IEC 14496-3, section 1.7.2 (AudioSyncStream).
     private static func latmFrame(_ header: ArraySlice<UInt8>) -> Int? {
@@ -152,7 +152,7 @@ enum AudioFileMark {
         return length > 0 ? length + 3 : nil
     }
 
-    /// The length of an AC-3 or E-AC-3 frame that begins with these bytes.
+    /// The length of the AC-3 or E-AC-3 frame that starts with these bytes.
     ///
     /// Source: ETSI TS 102 366, sections 4.4.1 and E.1.3.1.
     private static func ac3Frame(_ header: ArraySlice<UInt8>) -> Int? {
@@ -171,7 +171,7 @@ enum AudioFileMark {
         }
     }
 
-    /// The length of a packet of an MPEG transport stream that begins with these bytes.
+    /// The length of the packet of an MPEG transport stream that starts with these bytes.
     ///
     /// Source: ISO/IEC 13818-1, section 2.4.3.2.
     private static func packet(_ header: ArraySlice<UInt8>) -> Int? { header.first == 0x47 ? 188 : nil }

@@ -1,7 +1,7 @@
 import W2VBase
 import W2VDecoding
 
-/// Between which bounds a rate is likely to lie.
+/// The bounds between which a rate is likely to lie.
 public struct ConfidenceInterval: Sendable, Equatable, Codable {
     /// The lower bound, a fraction.
     public var lower: Double
@@ -19,13 +19,13 @@ public struct ConfidenceInterval: Sendable, Equatable, Codable {
     }
 }
 
-/// The confidence intervals of an evaluation's rates; nil where the rate is not defined.
+/// The confidence intervals of an evaluation's rates; nil for a rate that is undefined.
 public struct RateIntervals: Sendable, Equatable {
-    /// Of the word error rate.
+    /// The interval of the word error rate.
     public var wer: ConfidenceInterval?
-    /// Of the character error rate.
+    /// The interval of the character error rate.
     public var cer: ConfidenceInterval?
-    /// Of the share of utterances with a word error.
+    /// The interval of the share of utterances with a word error.
     public var ser: ConfidenceInterval?
 }
 
@@ -36,29 +36,30 @@ public struct RateIntervals: Sendable, Equatable {
 /// are drawn whole, since the errors within one depend on each other.
 /// Source: Bisani and Ney 2004, "Bootstrap estimates for confidence intervals in ASR performance evaluation".
 public struct Bootstrap: Sendable, Equatable {
-    /// How many sets are drawn.
+    /// The number of resampled sets.
     public var sets: Int
     /// The share of sets whose rates lie within the interval.
     public var level: Double
-    /// The same seed gives the same intervals.
+    /// The random seed; the same seed gives the same intervals.
     public var seed: UInt64
 
     /// Makes a bootstrap.
     ///
     /// - Parameters:
-    ///   - sets: How many sets are drawn; without any there are no intervals.
+    ///   - sets: The number of resampled sets; 0 for no intervals.
     ///   - level: The share of sets whose rates lie within the interval.
-    ///   - seed: The same seed gives the same intervals.
+    ///   - seed: The random seed; the same seed gives the same intervals.
     public init(sets: Int = 1000, level: Double = 0.95, seed: UInt64 = 1) {
         self.sets = sets
         self.level = level
         self.seed = seed
     }
 
-    /// The intervals of some utterances' rates.
+    /// Returns the confidence intervals of the utterances' rates.
     ///
-    /// - Parameter utterances: The counts of words and of characters of each.
-    /// - Returns: Intervals; nil for a rate that fewer than half of the sets have, since their references are empty.
+    /// - Parameter utterances: The word and character counts of each utterance.
+    /// - Returns: The intervals; nil for a rate that is undefined in more than half of the sets, because their
+    ///   references are empty.
     public func intervals(_ utterances: [(words: EditCounts, characters: EditCounts)]) -> RateIntervals {
         guard sets > 0, !utterances.isEmpty else { return RateIntervals() }
         var rates: [[Double]] = [[], [], []]

@@ -1,24 +1,24 @@
 import Foundation
 import W2VDecoding
 
-/// How a model's log-probabilities become text.
+/// A method of turning a model's log-probabilities into text.
 public enum RecognitionDecoder: Sendable {
     /// The most probable label of every frame.
     case greedy
-    /// A beam search, perhaps with a language model.
+    /// A beam search, optionally with a language model.
     case beam(BeamSearchDecoder)
 }
 
-/// From a model's log-probabilities to words with times and confidences.
+/// Turns a model's log-probabilities into words with times and confidences.
 struct CTCTranscriber: Sendable {
-    /// What labels stand for.
+    /// The text of the labels.
     let writing: LabelWriting
-    /// From one frame to the next, in seconds: 20 ms for the usual layers.
+    /// The seconds from one frame to the next; 20 ms for the usual layers.
     let frameSeconds: Double
     let decoder: RecognitionDecoder
     private let greedy: GreedyDecoder
 
-    /// How many labels there are.
+    /// The number of labels.
     var labelCount: Int { writing.texts.count }
 
     init(_ writing: LabelWriting, frameSeconds: Double, decoder: RecognitionDecoder = .greedy) {
@@ -28,14 +28,14 @@ struct CTCTranscriber: Sendable {
         greedy = GreedyDecoder(blank: 0, ignored: writing.silent)
     }
 
-    /// Reads what is said.
+    /// Decodes log-probabilities.
     ///
     /// - Parameters:
-    ///   - logProbabilities: [frames, labels], row by row.
+    ///   - logProbabilities: [frames, labels], row-major.
     ///   - duration: The recording's length in seconds.
-    ///   - detail: How much of it is wanted.
+    ///   - detail: The amount of detail to keep.
     /// - Returns: Words with times and confidences.
-    /// - Throws: `DecoderError` when a score is not a number.
+    /// - Throws: `DecoderError` when a score is NaN.
     func transcribe(
         _ logProbabilities: [Float], duration: Double, detail: TranscriptionDetail = .characters
     ) throws -> Transcription {
@@ -48,7 +48,7 @@ struct CTCTranscriber: Sendable {
             guard let best = try decoder.decode(logProbabilities, atMost: 1).first, !best.labels.isEmpty else {
                 return transcription([], duration: duration)
             }
-            // Letters that are white space part words too, which the search counts as one.
+            // Letters that are whitespace split words too, but the search sees them as one word.
             let isRespelled = decoder.respellsWords && writing.parting.count <= 1
             let written = isRespelled ? best.words.map(\.word) : nil
             return transcription(
@@ -56,23 +56,24 @@ struct CTCTranscriber: Sendable {
         }
     }
 
-    /// What reads a recording's log-probabilities as they come, where that can be done.
+    /// Returns a decoder that consumes log-probabilities as they arrive, or nil if the method needs all of them at
+    /// once.
     func stream(_ detail: TranscriptionDetail) -> GreedyTranscription? {
         if case .greedy = decoder { GreedyTranscription(greedy, labels: labelCount, builder(detail)) } else { nil }
     }
 
-    /// Finds where labels were said; a word boundary before and after them may be heard or not.
+    /// Finds the times of labels; word boundaries before and after them are optional.
     func align(_ labels: [Int], _ logProbabilities: [Float]) throws(DecoderError) -> Alignment {
         let boundary = writing.boundary
         let bounded = boundary.map { [$0] + labels + [$0] } ?? labels
-        // Between letters the silent labels say what the blank says.
+        // Between letters, the silent labels count as the blank.
         var scores = logProbabilities
         writing.alphabet.foldSilence(in: &scores)
         do throws(DecoderError) {
             return try ForcedAligner(optionalEnds: boundary != nil).align(
                 scores, labels: labelCount, transcript: bounded)
         } catch .tooLong(_, let needed, let frames) {
-            // Word boundaries need frames too, but people count letters.
+            // Word boundaries need frames too, but a message counts letters.
             throw .tooLong(labels: labels.count { $0 != boundary }, needed: needed, frames: frames)
         }
     }
@@ -80,10 +81,11 @@ struct CTCTranscriber: Sendable {
     /// Groups labels into words.
     ///
     /// - Parameters:
-    ///   - labels: In order of time.
-    ///   - words: How the words are written, where a lexicon spells them otherwise; nil for the labels' symbols.
+    ///   - labels: The labels, in order of time.
+    ///   - words: The words as a lexicon writes them, where that differs from their letters; nil for the labels'
+    ///     symbols.
     ///   - duration: The recording's length in seconds.
-    ///   - detail: How much of it is wanted.
+    ///   - detail: The amount of detail to keep.
     /// - Returns: Words with times and confidences.
     func transcription(
         _ labels: [AlignedLabel], words: [String]? = nil, duration: Double, detail: TranscriptionDetail = .characters

@@ -3,9 +3,9 @@ import W2VCorpus
 import W2VDecoding
 import W2VInference
 
-/// Finds the language model's weight and the bonus for words that make the fewest word errors on a development set.
+/// Finds the language model weight and the word bonus with the fewest word errors on a development set.
 public struct DecodingTuner: Sendable {
-    /// What one pair of weights gave.
+    /// The result of one pair of weights.
     public struct Trial: Sendable, Equatable {
         /// The language model's weight.
         public var alpha: Double
@@ -18,11 +18,12 @@ public struct DecodingTuner: Sendable {
     private let scores: [[Float]]
     private let references: [String]
 
-    /// Takes a development set over.
+    /// Makes a tuner from log-probabilities and references.
     ///
     /// - Parameters:
-    ///   - logProbabilities: For each utterance [frames, labels]; none for one that is too short.
-    ///   - references: What is said in each.
+    ///   - logProbabilities: The log-probabilities of each utterance, [frames, labels]; empty for one that is too
+    ///     short.
+    ///   - references: The transcript of each utterance.
     public init(logProbabilities: [[Float]], references: [String]) {
         scores = logProbabilities
         self.references = references
@@ -33,8 +34,8 @@ public struct DecodingTuner: Sendable {
     /// - Parameters:
     ///   - recognizer: The model.
     ///   - url: A manifest with labels.
-    ///   - labels: `ltr` where the labels spell letters.
-    ///   - progress: Called now and then with the number of utterances done and of all.
+    ///   - labels: `ltr` if the labels are letters.
+    ///   - progress: Called now and then with the number of utterances done and the total.
     /// - Throws: `CorpusError`, `AudioError` or `InferenceError` about the data.
     public init(
         recognizer: Recognizer, manifest url: URL, labels: String = "ltr",
@@ -51,7 +52,7 @@ public struct DecodingTuner: Sendable {
         references = manifest.references(labels: labels, alphabet: recognizer.alphabet)
     }
 
-    /// Takes over a development set that a model has been run over.
+    /// Makes a tuner from the saved log-probabilities of a development set.
     ///
     /// - Parameter logits: The folder.
     /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` about its files.
@@ -60,16 +61,16 @@ public struct DecodingTuner: Sendable {
         references = logits.entries.map(\.reference)
     }
 
-    /// Tries every pair of weights, and then, round by round, pairs halfway between the best and its neighbors.
+    /// Tries every pair of weights, then, in each round, pairs halfway between the best one and its neighbors.
     ///
     /// - Parameters:
-    ///   - decoder: The decoder, whose own weights are not used.
-    ///   - alphas: Weights of the language model.
-    ///   - betas: Bonuses for words.
-    ///   - rounds: How often the neighborhood of the best pair is searched more finely.
+    ///   - decoder: The decoder, whose own weights are ignored.
+    ///   - alphas: The language model weights to try.
+    ///   - betas: The word bonuses to try.
+    ///   - rounds: The number of times to search around the best pair with half the step.
     ///   - report: Called after every pair.
-    /// - Returns: All trials in order, and the best: the fewest word errors, then the fewest character errors.
-    /// - Throws: `DecoderError`, and `CancellationError` when the task is cancelled; what `report` throws.
+    /// - Returns: All trials in order, and the best one: the fewest word errors, then the fewest character errors.
+    /// - Throws: `DecoderError`, and `CancellationError` when the task is canceled; an error of `report`.
     public func tune(
         _ decoder: BeamSearchDecoder, alphas: [Double], betas: [Double], rounds: Int = 0,
         report: (Trial) throws -> Void = { _ in }

@@ -4,21 +4,21 @@ import W2VDecoding
 
 /// One utterance of an evaluation.
 public struct EvaluatedUtterance: Sendable {
-    /// Its name in the manifest.
+    /// The utterance's name in the manifest.
     public var identifier: String
-    /// The path of its recording.
+    /// The path of the recording.
     public var audio: String
-    /// What was said.
+    /// The reference transcript.
     public var reference: String
-    /// What was recognized, with times; without words where the recording is too short for a frame.
+    /// The recognized text with times; without words where the recording is too short for a frame.
     public var transcription: Transcription
     /// The word errors.
     public var words: EditCounts
     /// The character errors.
     public var characters: EditCounts
-    /// Whether the recording is too short for a frame, so that nothing could be recognized in it.
+    /// Whether the recording is too short for a single frame, so that nothing can be recognized in it.
     public var isTooShort: Bool
-    /// What it can be grouped by, such as its speaker, by the tag's name.
+    /// The tags to group the utterance by, such as its speaker, by name.
     public var tags: [String: String] = [:]
 
     init(
@@ -34,20 +34,20 @@ public struct EvaluatedUtterance: Sendable {
             reference: reference, hypothesis: transcription.text, characters: unit)
     }
 
-    /// Its words beside what was recognized.
+    /// The reference words aligned with the recognized ones.
     public var alignment: [AlignedPair<String>] {
         EditDistance.align(
             reference: LetterText.words(in: reference), hypothesis: LetterText.words(in: transcription.text))
     }
 }
 
-/// How well a model recognizes a set of recordings.
+/// The recognition results and error rates of a model on a set of recordings.
 public struct Evaluation: Sendable {
     /// All utterances, in the manifest's order.
     public var utterances: [EvaluatedUtterance]
-    /// What of the references the model has no letters for.
+    /// The parts of the references that the model has no letters for.
     public var unwritable: UnwritableText
-    /// How long recognition took, decoding of files included and loading of the model excluded, in seconds.
+    /// The time of recognition in seconds, including decoding of files and excluding loading of the model.
     public var seconds: Double
     /// The pooled error counts.
     public let errors: RecognitionErrors
@@ -59,28 +59,28 @@ public struct Evaluation: Sendable {
         errors = pooled(utterances)
     }
 
-    /// The length of all audio, in seconds.
+    /// The length of all audio in seconds.
     public var audioSeconds: Double { exactSeconds(utterances.reduce(0) { $0 + $1.transcription.duration }) }
     /// The word error rate as a fraction; nil when no reference has a word.
     public var wer: Double? { errors.wer }
     /// The character error rate as a fraction; nil when no reference has a character.
     public var cer: Double? { errors.cer }
-    /// The share of utterances with a word error; nil when there are none.
+    /// The share of utterances with a word error; nil without utterances.
     public var ser: Double? { errors.ser }
-    /// Seconds of work a second of audio.
+    /// The seconds of processing per second of audio.
     public var realTimeFactor: Double { seconds / max(audioSeconds, 1e-9) }
 
-    /// Confidence intervals of the rates.
+    /// Returns confidence intervals of the rates.
     ///
-    /// - Parameter bootstrap: How they are estimated.
+    /// - Parameter bootstrap: The method of estimation.
     /// - Returns: The intervals.
     public func intervals(_ bootstrap: Bootstrap = Bootstrap()) -> RateIntervals {
         bootstrap.intervals(utterances.map { ($0.words, $0.characters) })
     }
 
-    /// The utterances with the most word errors; of equals those with the most character errors.
+    /// Returns the utterances with the most word errors; ties are broken by character errors.
     ///
-    /// - Parameter count: At most how many.
+    /// - Parameter count: The most utterances to return.
     /// - Returns: Utterances with errors, the worst first.
     public func worst(_ count: Int) -> [EvaluatedUtterance] {
         let wrong = utterances.filter { $0.words.errors > 0 || $0.characters.errors > 0 }
@@ -92,10 +92,10 @@ public struct Evaluation: Sendable {
             }.prefix(max(count, 0)).map(\.element))
     }
 
-    /// The utterances grouped by a tag.
+    /// Returns the utterances grouped by a tag.
     ///
     /// - Parameter tag: The tag's name.
-    /// - Returns: A group for each value, by value; the utterances without the tag last.
+    /// - Returns: A group for each value, ordered by value; utterances without the tag come last.
     public func groups(by tag: String) -> [EvaluationGroup] {
         let grouped = Dictionary(grouping: utterances) { $0.tags[tag].map { ExactText($0) } }
         let named = grouped.compactMap { value, members in value.map { (value: $0.text, members: members) } }
@@ -104,11 +104,11 @@ public struct Evaluation: Sendable {
         } + (grouped[nil].map { [EvaluationGroup(tag: tag, value: nil, utterances: $0)] } ?? [])
     }
 
-    /// The most frequent word errors.
+    /// Returns the most frequent word errors.
     ///
-    /// - Parameter count: At most how many.
-    /// - Returns: Pairs of what was said (nil for an insertion) and what was recognized (nil for a deletion), each with
-    ///   how often it occurs, the most frequent first; equals by their words.
+    /// - Parameter count: The most errors to return.
+    /// - Returns: Pairs of the reference word (nil for an insertion) and the recognized word (nil for a deletion), each
+    ///   with its number of occurrences, the most frequent first; ties are ordered by their words.
     public func confusions(_ count: Int) -> [(reference: String?, hypothesis: String?, count: Int)] {
         var counts: [[ExactText?]: Int] = [:]
         for utterance in utterances where utterance.words.errors > 0 {
@@ -129,7 +129,7 @@ public struct Evaluation: Sendable {
 public struct EvaluationGroup: Sendable {
     /// The tag's name.
     public var tag: String
-    /// Its value; nil for the utterances that have none.
+    /// The tag's value; nil for the utterances without the tag.
     public var value: String?
     /// The utterances.
     public var utterances: [EvaluatedUtterance]
@@ -143,9 +143,9 @@ public struct EvaluationGroup: Sendable {
         errors = pooled(utterances)
     }
 
-    /// Confidence intervals of the group's rates.
+    /// Returns confidence intervals of the group's rates.
     ///
-    /// - Parameter bootstrap: How they are estimated.
+    /// - Parameter bootstrap: The method of estimation.
     /// - Returns: The intervals.
     public func intervals(_ bootstrap: Bootstrap = Bootstrap()) -> RateIntervals {
         bootstrap.intervals(utterances.map { ($0.words, $0.characters) })

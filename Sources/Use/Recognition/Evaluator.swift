@@ -7,32 +7,32 @@ import W2VInference
 
 /// Recognizes a manifest's utterances and counts the errors.
 ///
-/// Every utterance counts: one that is too short for a frame counts as an empty transcript, all its words deleted, and
-/// characters that the model's dictionary lacks count as errors like any other.
+/// Every utterance counts: one that is too short for a frame counts as an empty transcript with all its words deleted,
+/// and characters that the model's dictionary lacks count as errors like any other.
 public struct Evaluator: Sendable {
-    /// What recognizes.
+    /// The recognizer.
     public let recognizer: Recognizer
-    /// What counts as one character.
+    /// The unit that counts as one character.
     public let characters: CharacterUnit
 
     /// Makes an evaluator.
     ///
     /// - Parameters:
-    ///   - recognizer: What recognizes.
-    ///   - characters: What counts as one character.
+    ///   - recognizer: The recognizer.
+    ///   - characters: The unit that counts as one character.
     public init(_ recognizer: Recognizer, characters: CharacterUnit = .codePoints) {
         self.recognizer = recognizer
         self.characters = characters
     }
 
-    /// Evaluates a manifest read from a file.
+    /// Evaluates the model on a manifest read from a file.
     ///
     /// - Parameters:
     ///   - url: A fairseq manifest with labels beside it, or JSON lines.
-    ///   - labels: The extension of the labels: `ltr` spells letters, of any other the symbols are words.
-    ///   - progress: Called after every pass with the number of utterances done and of all.
-    /// - Returns: Rates and results.
-    /// - Throws: `CorpusError`, `AudioError` or `InferenceError` about the data, at the first utterance that is bad.
+    ///   - labels: The extension of the labels: `ltr` files hold letters, all others hold words.
+    ///   - progress: Called after every pass with the number of utterances done and the total.
+    /// - Returns: The rates and the results.
+    /// - Throws: `CorpusError`, `AudioError` or `InferenceError` about the data, at the first bad utterance.
     public func evaluate(
         _ url: URL, labels: String = "ltr", progress: ((Int, Int) -> Void)? = nil
     ) async throws -> Evaluation {
@@ -40,17 +40,17 @@ public struct Evaluator: Sendable {
             Manifest.readForEvaluation(url, labels: labels), labels: labels, progress: progress)
     }
 
-    /// Evaluates a manifest.
+    /// Evaluates the model on a manifest.
     ///
     /// - Parameters:
-    ///   - manifest: Read with labels.
-    ///   - labels: `ltr` where the labels spell letters.
-    ///   - tags: What utterances can be grouped by: for each tag's name the values in the manifest's order.
-    ///   - folder: Where the log-probabilities are kept, as ``SavedLogits`` reads them.
-    ///   - progress: Called after every pass with the number of utterances done and of all.
-    /// - Returns: Rates and results.
-    /// - Throws: `CorpusError`, `AudioError` or `InferenceError` about the data, at the first utterance that is bad;
-    ///   `FileWriteError` and what the file system says about the folder.
+    ///   - manifest: The manifest, with labels.
+    ///   - labels: `ltr` if the labels are letters.
+    ///   - tags: The tags to group utterances by: for each tag's name, the values in the manifest's order.
+    ///   - folder: The folder to save log-probabilities in, in the format of ``SavedLogits``.
+    ///   - progress: Called after every pass with the number of utterances done and the total.
+    /// - Returns: The rates and the results.
+    /// - Throws: `CorpusError`, `AudioError` or `InferenceError` about the data, at the first bad utterance;
+    ///   `FileWriteError` and the file system's errors about the folder.
     public func evaluate(
         _ manifest: Manifest, labels: String = "ltr", tags: [String: [String?]] = [:], savingLogits folder: URL? = nil,
         progress: ((Int, Int) -> Void)? = nil
@@ -62,13 +62,13 @@ public struct Evaluator: Sendable {
         return evaluation
     }
 
-    /// Recognizes utterances while the results are iterated, and keeps their log-probabilities.
+    /// Recognizes utterances as the results are iterated, and saves their log-probabilities.
     ///
     /// - Parameters:
     ///   - recordings: The utterances.
-    ///   - folder: Where log-probabilities are kept, after `SavedLogits.begin`; nil for nowhere.
-    ///   - number: Gives an utterance's place in the whole manifest, where these are a part of it.
-    /// - Returns: What is said in each.
+    ///   - folder: The folder to save log-probabilities in, after `SavedLogits.begin`; nil to save nothing.
+    ///   - number: Returns an utterance's index in the whole manifest, where these are a part of it.
+    /// - Returns: The transcription of each utterance.
     public func transcriptions(
         of recordings: Recordings, savingLogits folder: URL?, number: @escaping @Sendable (Int) -> Int = { $0 }
     ) -> InferenceResults<Transcription> {
@@ -85,16 +85,16 @@ public struct Evaluator: Sendable {
         }
     }
 
-    /// Counts the errors in what was recognized.
+    /// Counts the errors in recognition results.
     ///
     /// - Parameters:
-    ///   - manifest: Read with labels.
-    ///   - labels: `ltr` where the labels spell letters.
-    ///   - tags: What utterances can be grouped by.
-    ///   - results: What was recognized in all of the manifest's utterances, in their order.
-    ///   - progress: Called after every pass with the number of utterances done and of all.
-    /// - Returns: Rates and results.
-    /// - Throws: The first error of an utterance that is not merely too short; what the results throw.
+    ///   - manifest: The manifest, with labels.
+    ///   - labels: `ltr` if the labels are letters.
+    ///   - tags: The tags to group utterances by.
+    ///   - results: The transcriptions of all of the manifest's utterances, in order.
+    ///   - progress: Called after every pass with the number of utterances done and the total.
+    /// - Returns: The rates and the results.
+    /// - Throws: The first error of an utterance other than being too short; an error of the results.
     public func evaluation(
         of manifest: Manifest, labels: String = "ltr", tags: [String: [String?]] = [:],
         _ results: InferenceResults<Transcription>, progress: ((Int, Int) -> Void)? = nil
@@ -114,15 +114,16 @@ public struct Evaluator: Sendable {
             seconds: (ContinuousClock.now - began) / .seconds(1))
     }
 
-    /// Evaluates what a model has made of a manifest earlier, without the model.
+    /// Evaluates saved log-probabilities, without the model.
     ///
     /// - Parameters:
-    ///   - logits: The folder that an evaluation has saved.
-    ///   - characters: What counts as one character.
-    ///   - decoder: Makes what turns log-probabilities into text from what labels stand for.
-    ///   - progress: Called after every utterance with the number of those done and of all.
-    /// - Returns: Rates and results; the time is that of decoding alone.
-    /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecoderError` about the files; what `decoder` throws.
+    ///   - logits: The folder that an evaluation saved.
+    ///   - characters: The unit that counts as one character.
+    ///   - decoder: Makes the decoder from the model's alphabet.
+    ///   - progress: Called after every utterance with the number of utterances done and the total.
+    /// - Returns: The rates and the results; the time is that of decoding alone.
+    /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecoderError` about the files; an error of
+    ///   `decoder`.
     public static func evaluate(
         _ logits: SavedLogits, characters: CharacterUnit = .codePoints,
         decoder: (DecodingAlphabet) throws -> RecognitionDecoder = { _ in .greedy },
@@ -171,7 +172,7 @@ public struct Evaluator: Sendable {
 }
 
 extension Manifest {
-    /// Reads a list with labels whose recordings are all there.
+    /// Reads a list with labels and checks that all its recordings exist.
     ///
     /// - Parameters:
     ///   - url: The list.
@@ -185,11 +186,12 @@ extension Manifest {
         return manifest
     }
 
-    /// What is said in each utterance, read as a fine-tuning's validation reads it.
+    /// Returns the reference of each utterance, read in the same way as in fine-tuning's validation.
     ///
-    /// Labels of any extension are letters where one of them is the word boundary; those of `ltr` also without one, if the
-    /// model has it. Of a model whose symbols are words, such as phonemes, every symbol is one and boundaries are never
-    /// written, unless the labels spell the symbols themselves (`o ʊ |` for `oʊ`), as `.ltr` files of phonemes do.
+    /// Labels of any extension are letters if one of them is the word boundary; `ltr` labels also without one, if the
+    /// model has it. For a model whose symbols are words, such as phonemes, every symbol is a word and boundaries are
+    /// never written, unless the labels spell the symbols themselves (`o ʊ |` for `oʊ`), as `.ltr` files of phonemes
+    /// do.
     func references(labels: String, alphabet: DecodingAlphabet) -> [String] {
         let boundary = LabelDictionary.wordBoundary
         let lines = (0..<count).map { self[$0].labels ?? "" }

@@ -3,39 +3,39 @@ import W2VBase
 import W2VDecoding
 import W2VInterchange
 
-/// What a model's labels stand for in text.
+/// The text of a model's labels.
 struct LabelWriting: Sendable {
-    /// What is written for each label; the blank is index 0.
+    /// The text of each label; the blank is index 0.
     let texts: [String]
     /// The label between words.
     let boundary: Int?
-    /// Whether labels are letters of words; otherwise each is a word of its own, as phonemes are.
+    /// Whether labels are letters of words; otherwise each is a word of its own, such as a phoneme.
     let isSpelled: Bool
-    /// Labels that are never written, the blank not among them.
+    /// The labels that are never written, except the blank.
     let silent: Set<Int>
-    /// Labels that end a word: the one between words, and letters that are white space.
+    /// The labels that end a word: the word boundary, and letters that are whitespace.
     let parting: Set<Int>
-    /// What is written between words.
+    /// The text between words.
     let wordSeparator: String
-    /// The same for decoders.
+    /// The same information for decoders.
     let alphabet: DecodingAlphabet
     private let lowercases: Bool
     private let cleansUp: Bool
 
-    /// What Transformers' tokenizers replace in a text where they clean it up, in this order.
+    /// The replacements of Transformers' `clean_up_tokenization`, in order.
     private static let replacements = [
         (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"), (" 's", "'s"),
         (" 've", "'ve"), (" 're", "'re"),
     ]
 
-    /// fairseq's padding and marks of a sentence: never part of a text, should a model write them after all.
+    /// fairseq's padding and sentence marks, which never become text, even if a model outputs them.
     private static let unwritten: Set<String> = ["<s>", "<pad>", "</s>"]
 
-    /// Works it out.
+    /// Derives the text of labels from their symbols.
     ///
     /// - Parameters:
     ///   - symbols: The symbol of each label, the blank first.
-    ///   - style: How they become text.
+    ///   - style: The rules that turn symbols into text.
     /// - Throws: `DecoderError` when there are no symbols.
     init(symbols: [String], style: TextStyle) throws(DecoderError) {
         isSpelled = style.unit(of: symbols) == .letters
@@ -45,7 +45,7 @@ struct LabelWriting: Sendable {
         if let delimiter, !isSpelled { silent.insert(delimiter) }
         let texts = symbols.map { style.text(of: $0) }
         self.texts = texts
-        // What is written as nothing is no word of its own either.
+        // A label whose text is empty is not a word of its own either.
         silent.formUnion(texts.indices.filter { texts[$0].isEmpty })
         self.silent = silent
         let spaces = texts.indices.filter { !texts[$0].isEmpty && LetterText.words(in: texts[$0]).isEmpty }
@@ -58,9 +58,9 @@ struct LabelWriting: Sendable {
             silent: silent, hasFinalSigma: style.lowercases)
     }
 
-    /// A whole text as it is written in the end.
+    /// Returns a whole text in its final form.
     ///
-    /// - Parameter text: The words and what is between them.
+    /// - Parameter text: The words and the separators between them.
     /// - Returns: The text.
     func finished(_ text: String) -> String {
         guard cleansUp else { return cased(text) }
@@ -69,15 +69,16 @@ struct LabelWriting: Sendable {
         }
     }
 
-    /// A word as it is written in the end.
+    /// Returns a word in its final form.
     ///
     /// - Parameter text: The word.
-    /// - Returns: The text, in lower case if need be; a Greek sigma then depends on its place in the word.
+    /// - Returns: The word, in lower case if the style asks for it; a Greek sigma then depends on its position in the
+    ///   word.
     func cased(_ text: String) -> String {
         lowercases ? text.lowercased(with: Locale(identifier: "en_US_POSIX")) : text
     }
 
-    /// Splits a transcript into words: at white space, and at what this model writes between words.
+    /// Splits a transcript into words: at whitespace, and at this model's word separator.
     func words(in transcript: String) -> [String] {
         let separator = wordSeparator
         guard isSpelled, !LetterText.words(in: separator).isEmpty,

@@ -1,4 +1,4 @@
-/// Raw audio that has come and that the model has not heard: as much as it is behind, up to a limit.
+/// Raw audio that has arrived and that the model has not processed yet, up to a limit.
 public actor LiveBuffer {
     private var samples: [Float] = []
     private var hasEnded = false
@@ -8,12 +8,12 @@ public actor LiveBuffer {
 
     /// Makes a buffer.
     ///
-    /// - Parameter most: How many samples may wait before the one who brings them has to.
+    /// - Parameter most: The number of samples in the buffer above which the producer has to wait.
     public init(most: Int) { self.most = most }
 
-    /// Takes samples; returns when more may come.
+    /// Adds samples; returns when the buffer has room for more.
     public func add(_ more: [Float]) async {
-        // Half a sample, or a first byte that may begin a file, gives none yet: that is not the end.
+        // Half a sample, or a first byte that may start a file, yields no samples yet: that is not the end.
         guard !more.isEmpty, !hasEnded else { return }
         samples += more
         wakeReader()
@@ -23,7 +23,7 @@ public actor LiveBuffer {
 
     /// Ends the input.
     ///
-    /// - Parameter dropsRest: Whether what waits is dropped.
+    /// - Parameter dropsRest: Whether to drop the samples in the buffer.
     public func end(droppingRest dropsRest: Bool = false) {
         hasEnded = true
         if dropsRest { samples.removeAll() }
@@ -31,7 +31,7 @@ public actor LiveBuffer {
         wakeWriter()
     }
 
-    /// All that has come; waits where that is nothing, and gives nil at the end.
+    /// Returns all samples in the buffer; waits while it is empty, and returns nil at the end.
     public func next() async -> [Float]? {
         while samples.isEmpty, !hasEnded { await withCheckedContinuation { reader = $0 } }
         defer {

@@ -2,23 +2,24 @@ import Foundation
 import W2VAudio
 import W2VInference
 
-/// How live input is recognized; all values are seconds.
+/// The timing of live recognition; all values are seconds.
 public struct LiveOptions: Sendable, Equatable {
-    /// How much new audio is waited for before the model runs again.
+    /// The amount of new audio before the model runs again.
     public var step = 0.5
-    /// How much audio the model must have heard after a moment before what it says of it is settled.
+    /// The amount of audio after a moment that the model must have processed before its output for the moment is
+    /// settled.
     public var delay = 1.0
-    /// How much audio before the moments that are not settled the model hears again, for context.
+    /// The amount of audio before the unsettled part that the model processes again, for context.
     public var context = 4.0
-    /// How much silence ends a stretch of speech.
+    /// The amount of silence that ends a segment of speech.
     public var pause = 0.6
-    /// A stretch without a pause is ended when it is this long.
+    /// The length at which a segment without a pause is ended.
     public var longest = 10.0
 
-    /// Makes the usual options.
+    /// Makes the default options.
     public init() {}
 
-    /// Checks that every value is a time that live input can wait for: at most an hour.
+    /// Checks that every value is a reasonable time to wait: at most an hour.
     ///
     /// - Throws: `InferenceError.badOption`.
     func validate() throws {
@@ -38,10 +39,10 @@ public struct LiveOptions: Sendable, Equatable {
 ///     }
 ///     for event in try await live.finish() { print(event.event, event.text) }
 ///
-/// The model runs whenever `step` seconds are new, over these, what is not settled, and some context before it; what is
-/// settled is joined frame by frame, as in the windows of long recordings. A final event never changes. It comes at the
-/// latest `longest + delay + step` seconds after its first word began, and the time that the model takes. A model
-/// trained on normalized audio gets what has been heard so far at zero mean and unit variance.
+/// The model runs whenever `step` seconds are new. Its input is the new audio, the unsettled part before it, and some
+/// context. Settled output is joined frame by frame, as in the windows of long recordings. A final event never changes.
+/// It comes at the latest `longest + delay + step` seconds after its first word began, plus the model's computing time.
+/// A model trained on normalized audio gets all audio so far, normalized to zero mean and unit variance.
 ///
 /// Memory does not grow with the length of the input.
 public struct LiveRecognizer {
@@ -50,21 +51,21 @@ public struct LiveRecognizer {
     private let resampler: Resampler?
     private var segmenter: LiveSegmenter
     private var moments = SignalMoments()
-    /// Samples that no pass has heard.
+    /// The samples that no pass has processed.
     private var pending: [Float] = []
-    /// Samples from frame `bufferStart` on.
+    /// The samples from frame `bufferStart` on.
     private var buffer: [Float] = []
     private var bufferStart = 0
-    /// The first frame that is not settled.
+    /// The first unsettled frame.
     private var settledEnd = 0
 
-    /// Begins.
+    /// Starts live recognition.
     ///
     /// - Parameters:
-    ///   - recognizer: The model, which others may use at the same time.
-    ///   - sampleRate: Samples per second of the input.
-    ///   - options: How it is recognized.
-    /// - Throws: `AudioError` when the sampling rate cannot be converted; `InferenceError` for options that are no times.
+    ///   - recognizer: The model; others may use it at the same time.
+    ///   - sampleRate: The samples per second of the input.
+    ///   - options: The timing.
+    /// - Throws: `AudioError` when the sampling rate cannot be converted; `InferenceError` for impossible times.
     public init(
         _ recognizer: Recognizer, sampleRate: Int = AudioFile.modelSampleRate, options: LiveOptions = LiveOptions()
     ) throws {
@@ -79,18 +80,18 @@ public struct LiveRecognizer {
             recognizer.transcriber, pause: Int(options.pause * frames), longest: Int(options.longest * frames))
     }
 
-    /// The samples at 16 kHz that are kept for the passes to come.
+    /// The number of samples at 16 kHz that are kept for the next passes.
     var heldSamples: Int { pending.count + buffer.count }
 
-    /// Takes what was heard since the last call.
+    /// Processes the audio since the last call.
     ///
-    /// Where the caller is behind, many samples at once take one pass of the model rather than many.
+    /// When the caller is behind, many samples at once take one pass of the model rather than many.
     ///
     /// - Parameters:
-    ///   - samples: At the input's sampling rate, full scale at ±1; as many as there are.
+    ///   - samples: Samples at the input's sampling rate, full scale at ±1; any number of them.
     ///   - isolation: The caller's actor.
-    /// - Returns: What is new, in order of time.
-    /// - Throws: `TorchError` when the model fails; `CancellationError` when the task is cancelled.
+    /// - Returns: The new events, in order of time.
+    /// - Throws: `TorchError` when the model fails; `CancellationError` when the task is canceled.
     public mutating func append(
         _ samples: [Float], isolation: isolated (any Actor)? = #isolation
     ) async throws -> [LiveEvent] {
@@ -109,7 +110,7 @@ public struct LiveRecognizer {
     /// Ends the input.
     ///
     /// - Parameter isolation: The caller's actor.
-    /// - Returns: What is left, all of it final.
+    /// - Returns: The remaining events, all of them final.
     /// - Throws: `TorchError` when the model fails.
     public mutating func finish(isolation: isolated (any Actor)? = #isolation) async throws -> [LiveEvent] {
         try resampler?.finish(into: &pending)

@@ -1,30 +1,30 @@
 import Foundation
 import W2VDecoding
 
-/// What is known of a stretch of live speech.
+/// The text recognized so far in one segment of live speech.
 public struct LiveEvent: Sendable, Equatable, Codable {
-    /// Whether what is said may still change.
+    /// Whether the text may still change.
     public enum Kind: String, Sendable, Codable {
-        /// The stretch is not over: a later event replaces this one.
+        /// The segment is not over: a later event replaces this one.
         case partial
-        /// The stretch is over, and this is what was said in it.
+        /// The segment is over, and this is its text.
         case final
     }
 
-    /// Whether what is said may still change.
+    /// Whether the text may still change.
     public var event: Kind
     /// The words, separated by single spaces.
     public var text: String
-    /// Where the first word begins, in seconds from the beginning of the input.
+    /// The start of the first word, in seconds from the start of the input.
     public var start: Double
-    /// Where the last word ends, in seconds.
+    /// The end of the last word, in seconds from the start of the input.
     public var end: Double
     /// The geometric mean of all letters' probabilities, from 0 to 1.
     public var confidence: Double
-    /// The words with their times from the beginning of the input.
+    /// The words, with times from the start of the input.
     public var words: [TimedText]
 
-    /// A transcription that begins `offset` seconds after the input; nil when nothing was said.
+    /// Makes an event from a transcription that starts `offset` seconds into the input; nil without words.
     init?(_ event: Kind, _ transcription: Transcription, offset: Double) {
         guard let first = transcription.words.first, let last = transcription.words.last else { return nil }
         self.event = event
@@ -40,17 +40,17 @@ public struct LiveEvent: Sendable, Equatable, Codable {
     }
 }
 
-/// Cuts a stream of log-probabilities into stretches of speech: at pauses, and between words where nobody pauses.
+/// Cuts a stream of log-probabilities into segments of speech: at pauses, or between words when there is no pause.
 struct LiveSegmenter {
     private let transcriber: CTCTranscriber
     private let labels: Int
-    /// Frames of silence that end a stretch.
+    /// The number of frames of silence that end a segment.
     private let pause: Int
-    /// A stretch that has reached so many frames is ended.
+    /// The number of frames at which a segment is ended.
     private let longest: Int
-    /// The first frame of the stretch, from the input's beginning.
+    /// The first frame of the segment, from the start of the input.
     private var start = 0
-    /// What is known for good, from `start` on.
+    /// The settled log-probabilities from `start` on.
     private var settled: [Float] = []
     private var shown = ""
 
@@ -61,17 +61,17 @@ struct LiveSegmenter {
         labels = transcriber.labelCount
     }
 
-    /// How many settled frames belong to no finished stretch.
+    /// The number of settled frames that do not belong to a finished segment.
     var waitingFrames: Int { settled.count / labels }
 
-    /// Takes the next frames.
+    /// Adds the next frames.
     ///
     /// - Parameters:
-    ///   - frames: Log-probabilities [frames, labels] that follow those taken before.
+    ///   - frames: Log-probabilities [frames, labels] that follow the previous ones.
     ///   - tentative: The frames after them, which may still change.
-    ///   - isLast: Whether nothing will follow.
-    /// - Returns: The stretches that are over, and what is known of the next one where that is new.
-    /// - Throws: `DecoderError` when a score is not a number.
+    ///   - isLast: Whether these are the last frames.
+    /// - Returns: The finished segments, and the next one so far if its text is new.
+    /// - Throws: `DecoderError` when a score is NaN.
     mutating func add(
         _ frames: some Sequence<Float>, tentative: some Sequence<Float>, isLast: Bool = false
     ) throws -> [LiveEvent] {
@@ -104,7 +104,7 @@ struct LiveSegmenter {
         }
     }
 
-    /// The settled frame behind which the next stretch begins; nil where this one may go on.
+    /// The settled frame at which the next segment starts; nil if the current one may continue.
     private func end(of words: [(start: Int, end: Int)], isLast: Bool) -> Int? {
         let count = waitingFrames
         let starts = words.dropFirst().map(\.start) + [count]
@@ -113,7 +113,7 @@ struct LiveSegmenter {
         }
         if isLast { return count > 0 ? count : nil }
         guard count >= longest else { return nil }
-        // Nobody pauses: between the words that are farthest apart, of those in the later half.
+        // Without a pause, cut at the widest gap between words in the later half of the segment.
         let gaps = zip(words, starts.dropLast()).map { (cut: ($0.end + $1 + 1) / 2, length: $1 - $0.end) }
             .filter { $0.cut >= count / 2 && $0.cut <= count }
         return gaps.max { $0.length < $1.length }?.cut ?? count

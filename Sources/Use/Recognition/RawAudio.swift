@@ -2,8 +2,8 @@ import W2VBase
 
 /// Returns the samples of raw audio: signed 16-bit numbers, the low byte first, one channel.
 ///
-/// - Parameter bytes: Two for each sample; a last byte alone is left out.
-/// - Returns: Samples, full scale at ±1.
+/// - Parameter bytes: Two bytes per sample; an odd last byte is ignored.
+/// - Returns: The samples, full scale at ±1.
 func rawSamples(_ bytes: some RandomAccessCollection<UInt8>) -> [Float] {
     var samples: [Float] = []
     samples.reserveCapacity(bytes.count / 2)
@@ -14,19 +14,20 @@ func rawSamples(_ bytes: some RandomAccessCollection<UInt8>) -> [Float] {
     return samples
 }
 
-/// One stream of raw audio that comes in pieces of any length: signed 16-bit samples, the low byte first, one channel.
+/// A stream of raw audio in chunks of any length: signed 16-bit samples, little-endian, one channel.
 ///
-/// Half a sample waits for the next piece, and the first bytes wait until they show that this is no audio file.
+/// Half a sample waits for the next chunk, and the first bytes wait until it is clear that they are not an audio file's
+/// header.
 public struct RawAudioInput: Sendable {
-    /// The input begins as an audio file does, so that its bytes are not samples.
+    /// An error for an input that starts like an audio file, so that its bytes are not samples.
     public struct NotRaw: ExplainedError, Equatable {
-        /// What it begins like, such as "a WAV file".
+        /// The kind of file that it resembles, such as "a WAV file".
         public let likeness: String
 
-        /// Input: a file in place of samples.
+        /// An input error: a file in place of samples.
         public var kind: ErrorKind { .input }
 
-        /// What the input begins like, and what to do.
+        /// The kind of file that the input resembles, and the remedy.
         public var explanation: Explanation {
             Explanation(
                 "the audio begins like \(likeness), but live input is raw 16-bit samples",
@@ -37,13 +38,13 @@ public struct RawAudioInput: Sendable {
     private var waiting: [UInt8] = []
     private var isKnownToBeRaw = false
 
-    /// Begins.
+    /// Starts an empty input.
     public init() {}
 
-    /// Takes the next piece.
+    /// Adds the next chunk.
     ///
     /// - Parameter bytes: Any number of bytes.
-    /// - Returns: The samples that are complete; none while the first bytes may still turn out to be a file's header.
+    /// - Returns: The complete samples; none while the first bytes may still turn out to be a file's header.
     /// - Throws: ``NotRaw``.
     public mutating func append(_ bytes: some Sequence<UInt8>) throws(NotRaw) -> [Float] {
         waiting.append(contentsOf: bytes)
@@ -74,6 +75,6 @@ public struct RawAudioInput: Sendable {
 }
 
 extension Phrase {
-    /// How to transcribe a file in place of live input.
+    /// The way to transcribe a file instead of live input.
     public static let transcribeFile = Phrase("transcribe the file as it is", name: "transcribeFile")
 }

@@ -1,16 +1,17 @@
 import W2VBase
 
-/// What can be wrong with putting a model to use.
+/// An error of recognition with a fine-tuned model.
 public enum RecognitionError: ExplainedError, Equatable {
-    /// A dictionary has another number of symbols than the model has labels; both count the four specials.
+    /// A dictionary whose number of symbols differs from the model's number of labels; both include the four special
+    /// symbols.
     case dictionarySize(dictionary: String, symbols: Int, labels: Int)
-    /// A folder of saved logits is not whole.
+    /// A folder of saved logits that is incomplete or damaged.
     case badLogits(file: String, reason: String, advice: Advice? = nil)
 
-    /// Input.
+    /// Always an input error.
     public var kind: ErrorKind { .input }
 
-    /// What is wrong with which file, and what to do.
+    /// The file at fault, and the remedy.
     public var explanation: Explanation {
         switch self {
         case .dictionarySize(let dictionary, let symbols, let labels):
@@ -23,8 +24,8 @@ public enum RecognitionError: ExplainedError, Equatable {
 }
 
 extension Phrase {
-    /// How to save log-probabilities.
+    /// The way to save log-probabilities.
     public static let saveLogits = Phrase("save the logits again", name: "saveLogits")
-    /// What saves log-probabilities.
+    /// The requirement for a folder of saved log-probabilities.
     public static let logitsFolder = Phrase("a folder of logits that was saved to its end", name: "logitsFolder")
 }

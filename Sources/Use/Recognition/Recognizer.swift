@@ -9,48 +9,49 @@ import W2VInterchange
 import W2VObjectives
 import W2VTorch
 
-/// A fine-tuned model put to use: recordings in, words with times and confidences out.
+/// A speech recognizer with a fine-tuned model: recordings in, words with times and confidences out.
 ///
 ///     let recognizer = try await Recognizer(checkpoint: URL(filePath: "tuned/best"))
 ///     let transcription = try await recognizer.transcribe(URL(filePath: "interview.flac"))
 ///     print(transcription.text)
 ///
-/// Recordings go through the model several at once, and a result never depends on what shares a pass. Those of more than
-/// 40 s are recognized in overlapping windows, read as they are needed: of recordings of hours only what the next two passes
-/// need is in memory, and of the result what is said; where log-probabilities are searched or asked for, 4 bytes a label and
-/// frame more. The model runs on a thread of its own, any number of tasks may use it, and each of them may be cancelled.
+/// Several recordings share a pass of the model, and a result never depends on what shares its pass. Recordings of more
+/// than 40 s are recognized in overlapping windows, which are read as they are needed: even for recordings of hours,
+/// only the audio of the next two passes and the transcription are in memory. A beam search, and a request for
+/// log-probabilities, take 4 more bytes per label and frame. The model runs on a thread of its own. Any number of tasks
+/// may use it, and each of them may be canceled.
 public final class Recognizer: Sendable {
     /// The symbol of each label; the blank is index 0.
     public let symbols: [String]
-    /// How they become text.
+    /// The rules that turn symbols into text.
     public let style: TextStyle
-    /// What labels stand for in text.
+    /// The text of the labels, for decoders.
     public var alphabet: DecodingAlphabet { transcriber.writing.alphabet }
-    /// Notes on the checkpoint for anyone who uses the model; empty for a model that came from no file.
+    /// Notes on the checkpoint for the model's users; empty for a model that was not loaded from a file.
     public let notes: [CheckpointNote]
-    /// From one frame to the next, in seconds.
+    /// The seconds from one frame to the next.
     public var frameSeconds: Double { session.input.frameSeconds }
-    /// The fewest samples at 16 kHz that make a frame.
+    /// The smallest number of samples at 16 kHz that makes a frame.
     public var shortestSamples: Int { session.input.layers.receptiveField }
-    /// Recordings of fewer samples at 16 kHz go through the model in one pass.
+    /// The smallest number of samples at 16 kHz for which a recording takes more than one pass of the model.
     public var windowLimit: Int { session.windows.limit }
 
     let session: InferenceSession<CTCInference>
-    /// Log-probabilities [frames, labels] of the frames that each window keeps.
+    /// The log-probabilities [frames, labels] of the frames that each window keeps.
     let passes: PassQueue<[Float]>
     let transcriber: CTCTranscriber
 
     /// Loads a fine-tuned model from disk.
     ///
     /// - Parameters:
-    ///   - url: The checkpoint, of any format.
-    ///   - dictionary: A fairseq dictionary in place of the checkpoint's own labels, or where it has none.
-    ///   - architecture: A checkpoint of the same architecture, for a `.pt` file that does not say its own.
-    ///   - device: Where the model runs.
-    ///   - batchSeconds: How much audio goes through the model at once, in seconds.
-    ///   - windows: How recordings too long for one pass are cut.
-    ///   - precision: In which number formats the model computes.
-    ///   - decoder: Makes what turns log-probabilities into text from what labels stand for.
+    ///   - url: The checkpoint, in any format.
+    ///   - dictionary: A fairseq dictionary that replaces the checkpoint's labels, or supplies missing ones.
+    ///   - architecture: A checkpoint of the same architecture, for a `.pt` file that does not describe its own.
+    ///   - device: The device of the model.
+    ///   - batchSeconds: The seconds of audio in one pass of the model.
+    ///   - windows: The windows of recordings that are too long for one pass.
+    ///   - precision: The number formats of the model.
+    ///   - decoder: Makes the decoder from the model's alphabet.
     /// - Throws: `CheckpointError`, `CorpusError` or ``RecognitionError`` about the files, `InferenceError` about windows and
     ///   batches, `TorchError` about the device.
     public convenience init(
@@ -76,21 +77,21 @@ public final class Recognizer: Sendable {
         self.init(parts)
     }
 
-    /// Puts a model to use.
+    /// Makes a recognizer of a model.
     ///
     /// - Parameters:
-    ///   - model: The model, which the recognizer alone uses from now on.
-    ///   - symbols: The symbol of each of its labels.
-    ///   - style: How they become text.
-    ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
-    ///   - epsilon: What is then added to the variance.
-    ///   - notes: What users of the model should know.
-    ///   - device: Where the model runs.
-    ///   - batchSeconds: How much audio goes through the model at once, in seconds.
-    ///   - windows: How recordings too long for one pass are cut.
-    ///   - precision: In which number formats the model computes.
-    ///   - decoder: Makes what turns log-probabilities into text from what labels stand for.
-    /// - Throws: `RecognitionError` when symbols and labels do not go together, `InferenceError` about windows and batches,
+    ///   - model: The model; from now on only the recognizer uses it.
+    ///   - symbols: The symbol of each label.
+    ///   - style: The rules that turn symbols into text.
+    ///   - normalizes: Whether recordings are normalized to zero mean and unit variance.
+    ///   - epsilon: The constant added to the variance in normalization.
+    ///   - notes: Notes for the model's users.
+    ///   - device: The device of the model.
+    ///   - batchSeconds: The seconds of audio in one pass of the model.
+    ///   - windows: The windows of recordings that are too long for one pass.
+    ///   - precision: The number formats of the model.
+    ///   - decoder: Makes the decoder from the model's alphabet.
+    /// - Throws: `RecognitionError` when symbols and labels do not match, `InferenceError` about windows and batches,
     ///   `TorchError` about the device.
     public convenience init(
         model: sending CTCModel, symbols: [String], style: TextStyle = TextStyle(), normalizes: Bool,
@@ -119,7 +120,7 @@ public final class Recognizer: Sendable {
         notes = parts.notes
     }
 
-    /// What is made on the model's thread.
+    /// The parts that are made on the model's thread.
     private struct Parts: Sendable {
         let session: InferenceSession<CTCInference>
         let transcriber: CTCTranscriber
@@ -155,18 +156,18 @@ public final class Recognizer: Sendable {
 
     /// Recognizes a file.
     ///
-    /// - Parameter url: Any format that `AudioFile` reads.
+    /// - Parameter url: A file in any format that `AudioFile` reads.
     /// - Returns: Words with times and confidences.
-    /// - Throws: `AudioError`, or `InferenceError.tooShort` for less than 400 samples.
+    /// - Throws: `AudioError`, or `InferenceError.tooShort` for fewer than 400 samples.
     public func transcribe(_ url: URL) async throws -> Transcription {
         try await transcribe(Recordings(count: 1) { _ in try Recording(contentsOf: url) })
     }
 
     /// Recognizes samples in memory.
     ///
-    /// - Parameter samples: At 16 kHz, full scale at ±1.
+    /// - Parameter samples: Samples at 16 kHz, full scale at ±1.
     /// - Returns: Words with times and confidences.
-    /// - Throws: `InferenceError.tooShort` for less than 400 samples.
+    /// - Throws: `InferenceError.tooShort` for fewer than 400 samples.
     public func transcribe(samples: [Float]) async throws -> Transcription {
         try await transcribe(Recordings([Recording(samples: samples)]))
     }
@@ -175,63 +176,63 @@ public final class Recognizer: Sendable {
         try await transcriptions(of: one).all()[0].get()
     }
 
-    /// Recognizes many recordings, several at once.
+    /// Recognizes many recordings, several per pass of the model.
     ///
-    /// What is wrong with one recording is its own result; the others are recognized all the same.
+    /// A recording's error is its own result and does not affect the others.
     ///
     /// - Parameters:
-    ///   - recordings: What to recognize.
-    ///   - detail: How much of what was recognized is kept.
-    /// - Returns: One result a recording, in the order given.
-    /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails.
+    ///   - recordings: The recordings.
+    ///   - detail: The amount of detail to keep.
+    /// - Returns: One result per recording, in order.
+    /// - Throws: `CancellationError` when the task is canceled; `TorchError` when the model fails.
     public func transcribe(
         _ recordings: [Recording], detail: TranscriptionDetail = .characters
     ) async throws -> [Result<Transcription, any Error>] {
         try await transcriptions(of: Recordings(recordings), detail: detail).all()
     }
 
-    /// Recognizes recordings while their results are iterated, in their order.
+    /// Recognizes recordings as their results are iterated, in order.
     ///
     /// - Parameters:
-    ///   - recordings: What to recognize.
-    ///   - detail: How much of what was recognized is kept.
-    ///   - kind: For whom; a recording of one window may share its pass with others of the kind.
-    ///   - begins: Called when a pass of the model begins.
-    /// - Returns: For each recording words with times and confidences.
+    ///   - recordings: The recordings.
+    ///   - detail: The amount of detail to keep.
+    ///   - kind: The kind of the requests; a recording of one window may share its pass with others of the same kind.
+    ///   - begins: Called when a pass of the model starts.
+    /// - Returns: Words with times and confidences of each recording.
     public func transcriptions(
         of recordings: Recordings, detail: TranscriptionDetail = .characters, as kind: PassKind = .long,
         begins: (@Sendable (PassStart) -> Void)? = nil
     ) -> InferenceResults<Transcription> {
         recognized(recordings, stream: transcriber.stream(detail), as: kind, begins: begins)
             .mapResults { [transcriber] finished in
-                // Decoded side by side: a beam search takes longer than the model on a GPU.
+                // In parallel: on a GPU, a beam search takes longer than the model.
                 try await ParallelMap.map(finished.map(\.result)) { result in
                     result.flatMap { scores in Result { try scores.transcription(by: transcriber, detail) } }
                 }
             }
     }
 
-    /// Log-probabilities of the labels in each frame of many recordings.
+    /// Computes the log-probabilities of the labels in each frame of many recordings.
     ///
-    /// - Parameter recordings: What to recognize.
-    /// - Returns: For each recording, in the order given, [frames, labels] row by row, or what is wrong with it.
-    /// - Throws: `CancellationError` when the task is cancelled; `TorchError` when the model fails.
+    /// - Parameter recordings: The recordings.
+    /// - Returns: For each recording, in order, [frames, labels], row-major, or its error.
+    /// - Throws: `CancellationError` when the task is canceled; `TorchError` when the model fails.
     public func logProbabilities(_ recordings: [Recording]) async throws -> [Result<[Float], any Error>] {
         try await logProbabilities(of: Recordings(recordings)).all()
     }
 
-    /// Log-probabilities of the labels in each frame, while they are iterated and in the recordings' order.
+    /// Computes the log-probabilities of the labels in each frame, as the results are iterated and in order.
     ///
-    /// - Parameter recordings: What to recognize.
-    /// - Returns: For each recording [frames, labels] row by row.
+    /// - Parameter recordings: The recordings.
+    /// - Returns: [frames, labels], row-major, of each recording.
     public func logProbabilities(of recordings: Recordings) -> InferenceResults<[Float]> {
         recognized(recordings, stream: nil).mapValues { $1.scores }
     }
 
-    /// Recognizes recordings while their results are iterated, with the log-probabilities that the text was read from.
+    /// Recognizes recordings as their results are iterated, and also returns the log-probabilities.
     ///
-    /// - Parameter recordings: What to recognize.
-    /// - Returns: For each recording what is said, and [frames, labels] row by row.
+    /// - Parameter recordings: The recordings.
+    /// - Returns: The transcription of each recording, and its log-probabilities [frames, labels], row-major.
     public func recognitions(
         of recordings: Recordings
     ) -> InferenceResults<Recognition> {
@@ -248,7 +249,8 @@ public final class Recognizer: Sendable {
         }
     }
 
-    /// What the model says of recordings; with a `stream`, which is copied for each, no log-probabilities are kept.
+    /// Returns the model's outputs for recordings; with a `stream`, copied for each recording, log-probabilities are
+    /// not kept.
     private func recognized(
         _ recordings: Recordings, stream: GreedyTranscription?, as kind: PassKind = .long,
         begins: (@Sendable (PassStart) -> Void)? = nil
@@ -261,10 +263,10 @@ public final class Recognizer: Sendable {
         }
     }
 
-    /// Whether log-probabilities are numbers; those of labels that a model never writes may be −∞.
+    /// Whether log-probabilities are valid; those of labels that a model never outputs may be −∞.
     static func isFinite(_ scores: [Float]) -> Bool { scores.allSatisfy { $0 < .infinity } }
 
-    /// Runs the model over windows at once; gives [frames, labels] of the frames that each keeps.
+    /// Runs the model over several windows at once; returns [frames, labels] of the frames that each window keeps.
     private static func scores(_ inference: CTCInference, _ windows: [Window]) throws -> [[Float]] {
         try withoutGradient {
             let (scores, layout) = try inference(

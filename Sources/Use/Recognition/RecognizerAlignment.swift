@@ -5,7 +5,7 @@ import W2VInference
 import W2VInterchange
 
 extension Recognizer {
-    /// What the columns of a model's log-probabilities stand for.
+    /// Returns the alphabet of the columns of a model's log-probabilities.
     ///
     /// - Parameter symbols: The symbol of each label; the first is the blank.
     /// - Returns: An alphabet in which fairseq's specials are never written.
@@ -14,7 +14,7 @@ extension Recognizer {
         try LabelWriting(symbols: symbols, style: TextStyle()).alphabet
     }
 
-    /// The symbols that words are written with, for messages.
+    /// The letters of the alphabet, for messages.
     private static func letters(_ alphabet: DecodingAlphabet) -> String {
         let letters = alphabet.symbols.indices.filter {
             $0 != alphabet.blank && $0 != alphabet.wordBoundary && !alphabet.silent.contains($0)
@@ -22,16 +22,16 @@ extension Recognizer {
         return letters.joined(separator: letters.allSatisfy { $0.unicodeScalars.count == 1 } ? "" : " ")
     }
 
-    /// Finds where each word and character of a transcript is said in a recording.
+    /// Finds the times of a transcript's words and characters in a recording.
     ///
     /// - Parameters:
-    ///   - recording: The recording; of hours, if need be.
-    ///   - transcript: What is said, in the dictionary's letters, with whitespace between words.
-    ///   - heard: Called after every pass with the seconds of audio that have gone through the model; finding the path
-    ///     then takes about as long again in recordings of hours.
+    ///   - recording: The recording, of any length.
+    ///   - transcript: The spoken text, in the dictionary's letters, with whitespace between words.
+    ///   - heard: Called after every pass with the seconds of audio that have passed through the model; for recordings
+    ///     of hours, finding the path afterwards takes about as long again.
     /// - Returns: Words and characters with times and confidences.
     /// - Throws: `DecoderError` when the transcript is empty, has characters that the dictionary lacks, or is too long
-    ///   for the recording; what recognition throws.
+    ///   for the recording; the errors of recognition.
     public func align(
         _ recording: Recording, transcript: String, heard: ((Double) -> Void)? = nil
     ) async throws -> TimedTranscript {

@@ -1,27 +1,27 @@
 import W2VAudio
 import W2VInference
 
-/// What the model has made of a recording: its log-probabilities, or what reads them as they come.
+/// The model's output for a recording: its log-probabilities, or a decoder that consumes them as they arrive.
 struct RecordingScores: WindowGatherer {
     private let name: String
-    /// Log-probabilities [frames, labels]; empty where a stream reads them instead.
+    /// The log-probabilities [frames, labels]; empty where a stream consumes them.
     private(set) var scores: [Float] = []
     private var stream: GreedyTranscription?
-    /// The recording's length at 16 kHz, at its end.
+    /// The recording's length in samples at 16 kHz, known at its end.
     private var samples = 0
 
-    /// Begins with nothing.
+    /// Starts without scores.
     ///
     /// - Parameters:
     ///   - recording: The recording.
-    ///   - labels: The labels of the model.
-    ///   - input: The form in which the model takes audio.
-    ///   - stream: What reads log-probabilities; nil for keeping them.
+    ///   - labels: The number of labels of the model.
+    ///   - input: The audio input that the model expects.
+    ///   - stream: The decoder that consumes log-probabilities; nil to keep them.
     init(of recording: Recording, labels: Int, input: ModelInput, stream: GreedyTranscription?) {
         name = recording.name
         self.stream = stream
         guard stream == nil else { return }
-        // Log-probabilities of hours are not copied as they grow. What a header promises is believed up to ten hours.
+        // Avoids copying hours of log-probabilities as they grow. The length in a header is trusted up to ten hours.
         let frames = min(input.layers.frames(samples: recording.sampleCount), Int(36_000 / input.frameSeconds))
         scores.reserveCapacity(max(0, frames) * labels)
     }
@@ -37,9 +37,9 @@ struct RecordingScores: WindowGatherer {
         return self
     }
 
-    /// What is said.
+    /// Returns the transcription.
     ///
-    /// - Throws: `DecodingError` when a score is not a number.
+    /// - Throws: `DecodingError` when a score is NaN.
     func transcription(by transcriber: CTCTranscriber, _ detail: TranscriptionDetail) throws -> Transcription {
         let duration = Double(samples) / Double(AudioFile.modelSampleRate)
         guard var stream else { return try transcriber.transcribe(scores, duration: duration, detail: detail) }

@@ -4,36 +4,36 @@ import W2VDecoding
 import W2VInterchange
 import W2VTorch
 
-/// A folder with what a model made of each utterance, from which decoding can be tried again and again without the model.
+/// A folder with a model's log-probabilities of each utterance, for trying decoders without the model.
 ///
 /// - `logits.json`: the symbol of each label (the first is the blank) and the seconds from one frame to the next;
-/// - `index.jsonl`: a line for each utterance in the manifest's order, with the file of its log-probabilities, its
-///   reference and what else an evaluation needs;
+/// - `index.jsonl`: a line for each utterance, in the manifest's order, with the file of its log-probabilities, its
+///   reference and other data for evaluation;
 /// - `00000000.safetensors` and so on: the tensor `log_probabilities`, FP32 [frames, labels], natural logarithms after
 ///   log-softmax.
 ///
-/// The index is written last: without it the folder is not whole.
+/// The index is written last: without it the folder is incomplete.
 public struct SavedLogits: Sendable {
     /// A line of the index.
     public struct Entry: Codable, Sendable, Equatable {
         /// The utterance's name in the manifest.
         public var utterance: String
-        /// The path of its recording.
+        /// The path of the recording.
         public var audio: String
-        /// What is said, as words.
+        /// The reference transcript, as words.
         public var reference: String
-        /// The length of its recording in seconds.
+        /// The recording's length in seconds.
         public var seconds: Double
-        /// The file of its log-probabilities; nil where the recording is too short for a frame.
+        /// The file of the log-probabilities; nil where the recording is too short for a frame.
         public var file: String?
-        /// What it can be grouped by, by the tag's name.
+        /// The tags to group the utterance by, by name.
         public var tags: [String: String]
     }
 
     private struct Description: Codable {
         var symbols: [String]
         var frameSeconds: Double
-        /// How symbols become text, where that is not fairseq's way.
+        /// The rules that turn symbols into text, where they differ from fairseq's.
         var text: String?
 
         enum CodingKeys: String, CodingKey {
@@ -47,9 +47,9 @@ public struct SavedLogits: Sendable {
     public let folder: URL
     /// The symbol of each label; the first is the blank.
     public let symbols: [String]
-    /// How they become text.
+    /// The rules that turn symbols into text.
     public let style: TextStyle
-    /// From one frame to the next, in seconds.
+    /// The seconds from one frame to the next.
     public let frameSeconds: Double
     /// The utterances, in the manifest's order.
     public let entries: [Entry]
@@ -58,9 +58,9 @@ public struct SavedLogits: Sendable {
     private static let indexName = "index.jsonl"
     private static let tensorName = "log_probabilities"
 
-    /// Opens a folder.
+    /// Opens a folder of saved log-probabilities.
     ///
-    /// - Parameter folder: The folder that an evaluation wrote.
+    /// - Parameter folder: A folder that an evaluation wrote.
     /// - Throws: `RecognitionError.badLogits`, naming file and line.
     public init(contentsOf folder: URL) throws {
         self.folder = folder
@@ -105,17 +105,17 @@ public struct SavedLogits: Sendable {
         }
     }
 
-    /// What labels stand for in text.
+    /// The text of the labels, for decoders.
     ///
     /// - Throws: `DecoderError` when there are no symbols.
     public var alphabet: DecodingAlphabet {
         get throws { try LabelWriting(symbols: symbols, style: style).alphabet }
     }
 
-    /// What the model made of an utterance.
+    /// Reads the log-probabilities of an utterance.
     ///
-    /// - Parameter index: Its place among the entries.
-    /// - Returns: [frames, labels], row by row; none where the recording is too short for a frame.
+    /// - Parameter index: The utterance's index among the entries.
+    /// - Returns: [frames, labels], row-major; empty where the recording is too short for a frame.
     /// - Throws: `SafetensorsError` and `RecognitionError.badLogits`, naming the file.
     public func logProbabilities(_ index: Int) throws -> [Float] {
         guard let name = entries[index].file else { return [] }
@@ -129,7 +129,7 @@ public struct SavedLogits: Sendable {
                     + "[frames, \(symbols.count)] goes with the \(symbols.count) symbols of \(Self.descriptionName)")
         }
         let scores = file.withBytes(of: entry) { bytes in
-            // Headers of other programs may have any length, so that the numbers may lie anywhere.
+            // Other programs may write headers of any length, so the numbers may be unaligned.
             [Float](unsafeUninitializedCapacity: bytes.count / MemoryLayout<Float>.stride) { values, count in
                 UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(values)[..<bytes.count])
                     .copyMemory(from: bytes)
@@ -145,10 +145,10 @@ public struct SavedLogits: Sendable {
         return scores
     }
 
-    /// Begins a folder: an index of older logits is taken away, for its files are about to be replaced.
+    /// Begins a folder: removes an old index, whose files are about to be replaced.
     ///
-    /// - Parameter folder: Made where it is not there.
-    /// - Throws: What the file system says.
+    /// - Parameter folder: The folder, which is created if necessary.
+    /// - Throws: The file system's error.
     public static func begin(_ folder: URL) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         AtomicFile.removeLeftovers(in: folder)
@@ -156,7 +156,7 @@ public struct SavedLogits: Sendable {
         if FileManager.default.fileExists(atPath: index.path) { try FileManager.default.removeItem(at: index) }
     }
 
-    /// The file of an utterance.
+    /// Returns the name of an utterance's file.
     static func fileName(_ index: Int) -> String {
         let digits = String(index)
         return String(repeating: "0", count: max(0, 8 - digits.count)) + digits + ".safetensors"
@@ -173,12 +173,12 @@ public struct SavedLogits: Sendable {
             to: folder.appendingPathComponent(fileName(index)))
     }
 
-    /// Writes the dictionary and the index, which make the folder whole.
+    /// Writes the dictionary and the index, which complete the folder.
     ///
     /// - Parameters:
-    ///   - folder: The folder, which has the log-probabilities of all utterances.
-    ///   - evaluation: What was made of them.
-    ///   - recognizer: What recognized.
+    ///   - folder: The folder, with the log-probabilities of all utterances.
+    ///   - evaluation: The evaluation of the utterances.
+    ///   - recognizer: The recognizer that evaluated them.
     /// - Throws: `FileWriteError`.
     public static func finish(_ folder: URL, _ evaluation: Evaluation, by recognizer: Recognizer) throws {
         let entries = evaluation.utterances.enumerated().map { index, utterance in

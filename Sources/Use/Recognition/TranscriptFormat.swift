@@ -1,24 +1,24 @@
 import W2VBase
 import W2VDecoding
 
-/// What is written of a recording's transcription.
+/// An output format of transcriptions.
 public enum TranscriptFormat: String, CaseIterable, Sendable {
-    /// The text alone.
+    /// Plain text.
     case text
-    /// One JSON object in a line, with words and their times.
+    /// One JSON object per line, with words and their times.
     case json
     /// The same with captions and single characters.
     case verboseJSON = "verbose-json"
-    /// SubRip's subtitles.
+    /// SubRip subtitles.
     case srt
-    /// Subtitles for the web.
+    /// WebVTT subtitles.
     case vtt
     /// NIST's time-marked conversations.
     case ctm
-    /// Praat's annotations.
+    /// Praat annotations.
     case textgrid
 
-    /// How the files' names end.
+    /// The files' extension.
     public var fileExtension: String {
         switch self {
         case .text: "txt"
@@ -27,7 +27,7 @@ public enum TranscriptFormat: String, CaseIterable, Sendable {
         }
     }
 
-    /// What of a transcription is written.
+    /// The amount of detail in the output.
     public var detail: TranscriptionDetail {
         switch self {
         case .text: .text
@@ -39,14 +39,14 @@ public enum TranscriptFormat: String, CaseIterable, Sendable {
     /// Whether results of several recordings can follow one another in one file.
     public var isLineByLine: Bool { [.text, .json, .verboseJSON, .ctm].contains(self) }
 
-    /// Writes a transcription piece by piece: of a recording of hours the whole text need not be in memory.
+    /// Writes a transcription piece by piece: even for a recording of hours, the whole text is never in memory.
     ///
     /// - Parameters:
-    ///   - transcription: What was recognized.
-    ///   - path: What the JSON formats call the recording.
-    ///   - name: What the time-stamped formats call it.
-    ///   - body: Gets the text in pieces of any length; none where the format has nothing to say.
-    /// - Throws: What `body` throws.
+    ///   - transcription: The transcription.
+    ///   - path: The recording's name in the JSON formats.
+    ///   - name: The recording's name in the time-stamped formats.
+    ///   - body: Receives the text in pieces of any length; not called where the format has nothing to write.
+    /// - Throws: An error of `body`.
     public func write(
         _ transcription: Transcription, path: String, name: String, to body: (String) throws -> Void
     ) throws {

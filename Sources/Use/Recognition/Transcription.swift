@@ -1,34 +1,34 @@
 import W2VDecoding
 
-/// How much of a transcription is kept: of a long recording times take many times the memory of the text.
+/// The amount of detail in a transcription; for a long recording, times take many times the memory of the text.
 public enum TranscriptionDetail: Int, Comparable, Sendable {
     /// The text, its confidence and the recording's length.
     case text
-    /// Words with times and confidences as well.
+    /// Also the words, with times and confidences.
     case words
-    /// Words and characters.
+    /// Also the characters.
     case characters
 
-    /// Whether one keeps less than another.
+    /// Whether one detail keeps less than another.
     public static func < (first: TranscriptionDetail, second: TranscriptionDetail) -> Bool {
         first.rawValue < second.rawValue
     }
 }
 
-/// What was recognized in a recording.
+/// The recognized text of a recording.
 public struct Transcription: Sendable, Equatable, Codable {
-    /// The words with the model's separator between them, usually a space; empty where nothing was heard.
+    /// The words with the model's separator between them, usually a space; empty where nothing was recognized.
     public var text: String
-    /// The words in order of time, if they were wanted; a word's confidence is the geometric mean of its letters'
+    /// The words in order of time, if requested; a word's confidence is the geometric mean of its letters'
     /// probabilities.
     public var words: [TimedText]
-    /// The letters of the words, if they were wanted, with their own times and probabilities.
+    /// The letters of the words, with their own times and probabilities, if requested.
     public var characters: [TimedText]
     /// The geometric mean of all letters' probabilities, from 0 to 1; 1 without letters.
     public var confidence: Double
     /// The recording's length in seconds.
     public var duration: Double
-    /// What the model writes between words; not part of the encoding.
+    /// The text between words; not part of the encoding.
     public var wordSeparator = " "
 
     private enum CodingKeys: String, CodingKey { case text, words, characters, confidence, duration }
@@ -36,10 +36,10 @@ public struct Transcription: Sendable, Equatable, Codable {
     /// Makes a transcription.
     ///
     /// - Parameters:
-    ///   - text: The transcript.
-    ///   - words: Its words.
-    ///   - characters: Its letters, if they are known.
-    ///   - confidence: From 0 to 1.
+    ///   - text: The text.
+    ///   - words: The words.
+    ///   - characters: The letters, if known.
+    ///   - confidence: The confidence, from 0 to 1.
     ///   - duration: The recording's length in seconds.
     public init(
         text: String, words: [TimedText], characters: [TimedText] = [], confidence: Double, duration: Double
@@ -51,10 +51,10 @@ public struct Transcription: Sendable, Equatable, Codable {
         self.duration = duration
     }
 
-    /// The transcription as the time-stamped formats are written from it.
+    /// Returns the form of the transcription from which the time-stamped formats are written.
     ///
-    /// - Parameter name: What the formats call the recording.
-    /// - Returns: Words and letters.
+    /// - Parameter name: The recording's name in the formats.
+    /// - Returns: The words and letters.
     public func timed(as name: String) -> TimedTranscript {
         var timed = TimedTranscript(name: name, duration: duration, words: words, characters: characters)
         // An empty line would end a subtitle.
@@ -63,10 +63,10 @@ public struct Transcription: Sendable, Equatable, Codable {
     }
 }
 
-/// A transcription with the log-probabilities that it was read from.
+/// A transcription with the log-probabilities that it was decoded from.
 public struct Recognition: Sendable {
-    /// What was recognized.
+    /// The transcription.
     public var transcription: Transcription
-    /// Natural logarithms [frames, labels], row by row.
+    /// The log-probabilities [frames, labels], natural logarithms, row-major.
     public var logProbabilities: [Float]
 }

@@ -1,14 +1,14 @@
 import Foundation
 import W2VDecoding
 
-/// Groups labels into words as they come: of a recording of hours no more is kept than its transcription shall have.
+/// Groups labels into words as they arrive; keeps no more of a recording than its transcription needs.
 struct TranscriptionBuilder: Sendable {
     private let writing: LabelWriting
     private let frameSeconds: Double
     private let detail: TranscriptionDetail
-    /// The letters of the word that is open.
+    /// The letters of the unfinished word.
     private var letters: [AlignedLabel] = []
-    /// How the words are written, in order; nil where they are their labels' symbols.
+    /// The words as they are written, in order; nil where they are their labels' symbols.
     var writtenWords: [String]?
     private var wordCount = 0
     private var text = ""
@@ -30,10 +30,10 @@ struct TranscriptionBuilder: Sendable {
         if partsWords || !writing.isSpelled { endWord() }
     }
 
-    /// What was said.
+    /// Returns the transcription.
     ///
     /// - Parameter duration: The recording's length in seconds.
-    /// - Returns: What was asked for of it.
+    /// - Returns: The text with the requested detail.
     mutating func finished(duration: Double) -> Transcription {
         endWord()
         for index in words.indices.reversed() where words[index].end > duration { words[index].end = duration }
@@ -72,7 +72,7 @@ struct TranscriptionBuilder: Sendable {
     }
 }
 
-/// Recognizes greedily while log-probabilities come.
+/// Decodes greedily as log-probabilities arrive.
 struct GreedyTranscription: Sendable {
     private var stream: GreedyStream
     private var builder: TranscriptionBuilder
@@ -82,15 +82,15 @@ struct GreedyTranscription: Sendable {
         self.builder = builder
     }
 
-    /// Takes the log-probabilities [frames, labels] of the next frames.
+    /// Adds the log-probabilities [frames, labels] of the next frames.
     mutating func append(_ scores: [Float]) throws(DecoderError) {
         for label in try stream.append(scores) { builder.append(label) }
     }
 
-    /// What was said.
+    /// Returns the transcription.
     ///
     /// - Parameter duration: The recording's length in seconds.
-    /// - Returns: What was asked for of it.
+    /// - Returns: The text with the requested detail.
     mutating func finished(duration: Double) -> Transcription {
         if let last = stream.finish() { builder.append(last) }
         return builder.finished(duration: duration)

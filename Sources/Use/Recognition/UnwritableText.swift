@@ -1,33 +1,33 @@
 import W2VBase
 import W2VDecoding
 
-/// What of the references a model can never write, because its dictionary lacks the letters.
+/// The part of the references that a model can never output, because its dictionary lacks the letters.
 ///
-/// These are errors whatever the model hears, and they are counted as such.
+/// It counts as errors regardless of the model's output.
 public struct UnwritableText: Sendable, Equatable {
-    /// How many characters (code points) of the references the dictionary lacks.
+    /// The number of characters (code points) of the references that the dictionary lacks.
     public var characters = 0
-    /// How many words have such a character.
+    /// The number of words with such a character.
     public var words = 0
-    /// How many words there are.
+    /// The number of all words.
     public var allWords = 0
-    /// The characters and how often each occurs, the most frequent first; without a word boundary in the dictionary,
-    /// whole words.
+    /// The characters and their numbers of occurrences, the most frequent first; whole words if the dictionary has no
+    /// word boundary.
     public var symbols: [(symbol: String, count: Int)] = []
-    /// The first utterance with one.
+    /// The first utterance with such a character.
     public var firstUtterance: String?
-    /// What may be the matter with the characters.
+    /// The likely reasons why the characters are missing.
     public var reasons: [MissingLetters.Reason] = []
 
-    /// Counts nothing.
+    /// Starts without counts.
     init() {}
 
-    /// Counts what of some references cannot be written.
+    /// Counts the unwritable text of references.
     ///
     /// - Parameters:
-    ///   - references: Names of utterances with what is said in them.
-    ///   - alphabet: What the model writes.
-    ///   - split: How a reference is split into words, where the model writes something else than a space between them.
+    ///   - references: Utterances' names and transcripts.
+    ///   - alphabet: The model's alphabet.
+    ///   - split: Splits a reference into words, for models whose word separator is not a space.
     init(
         _ references: some Sequence<(identifier: String, reference: String)>, alphabet: DecodingAlphabet,
         words split: (String) -> [String] = LetterText.words
@@ -56,7 +56,7 @@ public struct UnwritableText: Sendable, Equatable {
         }
     }
 
-    /// Whether all symbols are the same.
+    /// Whether all counts and symbols are equal.
     public static func == (left: UnwritableText, right: UnwritableText) -> Bool {
         left.characters == right.characters && left.words == right.words && left.allWords == right.allWords
             && left.firstUtterance == right.firstUtterance
@@ -66,7 +66,7 @@ public struct UnwritableText: Sendable, Equatable {
             && left.reasons == right.reasons
     }
 
-    /// One sentence about them; nil where there are none.
+    /// A warning in one sentence; nil without unwritable text.
     public var warning: String? {
         guard let firstUtterance else { return nil }
         let names =

@@ -2,20 +2,20 @@ import FlyingFox
 import Foundation
 import W2VBase
 
-/// Who may use the server through a browser.
+/// The rules of access through a browser.
 ///
 /// A page of any site can make its reader's browser send requests to 127.0.0.1. Browsers name the page's origin in such
-/// requests, and a foreign one is refused. By DNS rebinding a page can give its own name the server's address, so that its origin is
-/// no longer foreign: a server for this machine alone refuses names that are not its own.
+/// requests, and a foreign origin is refused. By DNS rebinding a page can point its own name at the server's address,
+/// so that its origin is no longer foreign. A server for this machine only therefore refuses names other than its own.
 struct AccessRules: Sendable {
     private let origins: Set<String>
     private let hosts: Set<String>
     private let checksHost: Bool
 
-    /// Makes the rules.
+    /// Makes rules.
     ///
     /// - Parameters:
-    ///   - options: What is allowed in addition.
+    ///   - options: The origins and names that are also allowed.
     ///   - isLocal: Whether the server listens on a loopback address.
     init(_ options: ServerOptions, isLocal: Bool) {
         origins = Set(options.allowedOrigins.map { $0.lowercased() })
@@ -27,8 +27,9 @@ struct AccessRules: Sendable {
     ///
     /// - Parameters:
     ///   - headers: The request's headers.
-    ///   - host: The host, where the request names one in its target.
-    /// - Returns: The origin of a page elsewhere that is allowed to read the answer; nil where there is no such page.
+    ///   - host: The host in the request's target, if it has one.
+    /// - Returns: The foreign origin that is allowed to read the response; nil for a request that is not from a foreign
+    ///   page.
     /// - Throws: `RequestError`.
     func check(_ headers: HTTPHeaders, host: String?) throws -> String? {
         let host = host ?? headers[.host]
@@ -46,7 +47,7 @@ struct AccessRules: Sendable {
             "Pages of \"\(origin.prefix(80))\" may not use this server", "\(Phrase.allowOrigin)")
     }
 
-    /// The headers of an answer that a page elsewhere may read.
+    /// Returns the headers of a response that a foreign page may read.
     ///
     /// Source: the Fetch standard, https://fetch.spec.whatwg.org/#http-cors-protocol
     static func headers(for origin: String) -> [HTTPHeader: String] {
@@ -56,7 +57,7 @@ struct AccessRules: Sendable {
         ]
     }
 
-    /// The answer to a browser that asks whether a page elsewhere may send a request.
+    /// Returns the response to a browser that asks whether a foreign page may send a request.
     static func preflight(_ headers: HTTPHeaders) -> Reply {
         var reply = Reply(contentType: Reply.text, body: Data())
         reply.headers[HTTPHeader("Access-Control-Allow-Methods")] = "GET, POST"
@@ -72,7 +73,7 @@ struct AccessRules: Sendable {
         return name.isEmpty || Self.isAddress(name) || name.hasSuffix(".localhost") || hosts.contains(name)
     }
 
-    /// Whether a page's origin is the host that it asks: of the same name and port.
+    /// Whether an origin has the name and port of the requested host.
     private static func isSame(_ origin: String, _ host: String) -> Bool {
         guard let separator = origin.range(of: "://") else { return false }
         let usualPort = ["http": "80", "https": "443"][origin[..<separator.lowerBound].lowercased()]
@@ -81,7 +82,7 @@ struct AccessRules: Sendable {
         return normalized(page.name) == normalized(own.name) && port == own.port ?? usualPort
     }
 
-    /// Parts `name:port`, where the name may be an IPv6 address in brackets.
+    /// Splits `name:port`, where the name may be an IPv6 address in brackets.
     private static func split(_ host: String) -> (name: String, port: String?) {
         guard let colon = host.lastIndex(of: ":"), !host.hasSuffix("]"),
             host[..<colon].hasSuffix("]") || !host[..<colon].contains(":")

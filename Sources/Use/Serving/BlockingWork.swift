@@ -1,15 +1,15 @@
 import Foundation
 import Synchronization
 
-/// Runs work that blocks or takes long on threads of its own, so that connections are served meanwhile.
+/// Runs work that blocks or takes long on threads of its own, so that connections are served in the meantime.
 ///
 /// `@unchecked Sendable` is safe: an operation queue may be used from any thread.
 final class BlockingWork: @unchecked Sendable {
-    /// One piece of work, which its task may give up.
+    /// A unit of work that can be canceled.
     final class Job: Sendable {
         private let state = Mutex<(isCancelled: Bool, end: (@Sendable () -> Void)?)>((false, nil))
 
-        /// Whether nobody waits for the result any more: work that takes long asks, and ends.
+        /// Whether the result is no longer needed; long work checks this and stops.
         var isCancelled: Bool { state.withLock { $0.isCancelled } }
 
         fileprivate func onCancel(_ end: @escaping @Sendable () -> Void) {
@@ -29,7 +29,7 @@ final class BlockingWork: @unchecked Sendable {
         }
     }
 
-    /// Resumes a task once, by whichever comes first.
+    /// Resumes a task once, with the first result.
     private final class Waiter<Value: Sendable>: Sendable {
         private let continuation: Mutex<CheckedContinuation<Value, any Error>?>
 
@@ -40,23 +40,23 @@ final class BlockingWork: @unchecked Sendable {
 
     private let queue = OperationQueue()
 
-    /// Makes threads.
+    /// Makes a pool of threads.
     ///
     /// - Parameters:
-    ///   - name: What they are called.
-    ///   - threads: How many there are at most.
+    ///   - name: The name of the threads.
+    ///   - threads: The most threads.
     init(_ name: String, threads: Int) {
         queue.name = name
         queue.maxConcurrentOperationCount = threads
     }
 
-    /// Does work.
+    /// Runs work and waits for it.
     ///
-    /// A task that is cancelled does not wait for the work's end, whatever that is blocked by.
+    /// A canceled task stops waiting at once, even if the work is blocked.
     ///
-    /// - Parameter body: The work; it gets the job, to ask whether it is still wanted.
-    /// - Returns: What `body` returns.
-    /// - Throws: What `body` throws; `CancellationError` when the task is cancelled.
+    /// - Parameter body: The work; it can ask its job whether it is still wanted.
+    /// - Returns: The result of `body`.
+    /// - Throws: The error of `body`; `CancellationError` when the task is canceled.
     func run<Value: Sendable>(_ body: @escaping @Sendable (Job) throws -> Value) async throws -> Value {
         let job = Job()
         return try await withTaskCancellationHandler {

@@ -3,29 +3,29 @@ import FlyingSocks
 import Foundation
 import Synchronization
 
-/// What a task waits for on a connection.
+/// The reason why a task waits on a connection.
 enum ConnectionPhase: Sendable {
-    /// The next request, or that a response can be sent.
+    /// The task waits for the next request, or to send a response.
     case request
-    /// A request's body.
+    /// The task waits for a request's body.
     case body(BodyWatch)
-    /// What comes next of live input.
+    /// The task waits for more live input.
     case live
 
-    /// What the current task waits for.
+    /// The reason for the current task's waits.
     @TaskLocal static var current = ConnectionPhase.request
 
-    /// Whether stopping the server ends a wait for something to read.
+    /// Whether stopping the server ends a wait for input.
     var endsWithServer: Bool { if case .body = self { false } else { true } }
 }
 
-/// What reading a body has to do with its connection: the library does not show it otherwise.
+/// A link between the reading of a body and its connection, which the HTTP library does not expose.
 final class BodyWatch: Sendable {
     private let state: Mutex<(expectsContinue: Bool, socket: Socket?)>
 
     private let peer: HTTPRequest.Address?
 
-    /// Begins.
+    /// Starts a watch.
     ///
     /// - Parameters:
     ///   - expectsContinue: Whether the client waits for `100 Continue` before it sends the body.
@@ -35,7 +35,7 @@ final class BodyWatch: Sendable {
         self.peer = peer
     }
 
-    /// The body is being waited for.
+    /// Records that a task waits for the body, and sends `100 Continue` if the client expects it.
     func waits(on socket: Socket) {
         let expectsContinue = state.withLock { state in
             defer { state = (false, socket) }
@@ -44,7 +44,7 @@ final class BodyWatch: Sendable {
         if expectsContinue { _ = try? socket.write(Data("HTTP/1.1 100 Continue\r\n\r\n".utf8)) }
     }
 
-    /// The answer is on its way: the client is not asked for the body any more.
+    /// Records that the response is being sent, so that the client is no longer asked for the body.
     func answered() { state.withLock { $0.expectsContinue = false } }
 
     /// Whether the client has closed the connection.
@@ -55,7 +55,7 @@ final class BodyWatch: Sendable {
         return count == 0 || count < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR
     }
 
-    /// The connection from the client's address: where the body came without a wait, nobody has told which it is.
+    /// Finds the connection by the client's address: a body that needed no wait has not revealed its socket.
     private func foundSocket() -> Socket? {
         guard let peer, let names = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") else {
             return nil
@@ -69,7 +69,7 @@ final class BodyWatch: Sendable {
     }
 }
 
-/// Waits for sockets, closes connections on which nothing moves, and ends waits when the server stops.
+/// Waits for sockets, closes stalled connections, and ends waits when the server stops.
 final class ConnectionPool: AsyncSocketPool {
     private struct Wait {
         var task: Task<Void, any Error>
@@ -99,14 +99,14 @@ final class ConnectionPool: AsyncSocketPool {
     /// Makes a pool.
     ///
     /// - Parameters:
-    ///   - stall: How long nothing may move on a connection.
-    ///   - listening: Called with the socket on which connections are accepted, when they are.
+    ///   - stall: The time after which a stalled connection is closed.
+    ///   - listening: Called with the listening socket once it accepts connections.
     init(stall: Duration, listening: @escaping @Sendable (Socket) -> Void) {
         self.stall = stall
         self.listening = listening
     }
 
-    /// Ends waiting for connections and requests; bodies and responses in flight continue.
+    /// Stops waiting for connections and requests; bodies and responses in flight continue.
     func stop() {
         state.withLock { state in
             state.isStopping = true
@@ -157,7 +157,7 @@ final class ConnectionPool: AsyncSocketPool {
             return state.reasons.removeValue(forKey: number)
         }
         if let reason {
-            // Nothing accepts any more: who connects from now on is refused at once.
+            // Refuses new connections at once instead of letting them queue.
             if isListener { shutdown(socket.file.rawValue, Int32(SHUT_RDWR)) }
             throw reason
         }

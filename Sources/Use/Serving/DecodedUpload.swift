@@ -2,16 +2,16 @@ import Foundation
 import W2VAudio
 import W2VInference
 
-/// An upload decoded: once, so that what is wrong with it is known before it waits for the model.
+/// A decoded upload; decoding it before it waits for the model finds errors early.
 struct DecodedUpload: Sendable {
-    /// What is recognized.
+    /// The recording.
     var recording: Recording
     /// Whether it takes more than one pass of the model.
     var isLong: Bool
     /// The largest absolute value of its samples, of full scale.
     var peak: Float
 
-    /// Takes a recording as it is.
+    /// Makes a decoded upload of a recording.
     init(recording: Recording, isLong: Bool, peak: Float = 1) {
         self.recording = recording
         self.isLong = isLong
@@ -20,14 +20,15 @@ struct DecodedUpload: Sendable {
 
     /// Decodes an upload.
     ///
-    /// Up to one window it is held in memory; a longer one goes into a temporary file of 4 bytes a sample.
+    /// A recording of up to one window is held in memory; a longer one is stored in a temporary file of 4 bytes per
+    /// sample.
     ///
     /// - Parameters:
     ///   - upload: The upload.
-    ///   - folder: Where temporary files are made.
-    ///   - window: Recordings of fewer samples take one pass.
-    ///   - maximumSeconds: The longest recording.
-    ///   - isCancelled: Asked now and then whether the recording is still wanted.
+    ///   - folder: The folder of temporary files.
+    ///   - window: The length in samples below which a recording takes a single pass.
+    ///   - maximumSeconds: The longest recording accepted, in seconds.
+    ///   - isCancelled: Whether the recording is no longer wanted; checked regularly.
     /// - Throws: `RequestError` for audio that is too long or cannot be read; `CancellationError`.
     init(
         _ upload: Upload, in folder: UploadFolder, window: Int, maximumSeconds: Double,
@@ -63,7 +64,7 @@ struct DecodedUpload: Sendable {
         }
     }
 
-    /// What decoding may cost: the room of two channels at 48 kHz, and a twentieth of the longest recording's time.
+    /// The limits of decoding: memory for two channels at 48 kHz, and a twentieth of the longest recording's duration.
     private static func limits(seconds: Double, isCancelled: @escaping @Sendable () -> Bool) -> DecodingLimits {
         let usual = DecodingLimits()
         let bytes = min(seconds * 48_000 * 2 * Double(MemoryLayout<Float>.size), Double(usual.temporaryBytes))
@@ -75,7 +76,7 @@ struct DecodedUpload: Sendable {
 
     private static func peak(_ samples: [Float]) -> Float { samples.reduce(0) { max($0, abs($1)) } }
 
-    /// Reads a file of samples, which stays as long as the reader does.
+    /// Returns a reader of a file of samples; it keeps the file.
     private static func reader(of file: TemporaryFile) throws -> SampleReader {
         let handle = try FileHandle(forReadingFrom: file.url)
         return { [file] count in

@@ -6,10 +6,10 @@ enum ListeningAddress: Sendable {
     case ip4(sockaddr_in)
     case ip6(sockaddr_in6)
 
-    /// Finds the address of a host's name.
+    /// Resolves a host name.
     ///
     /// - Parameters:
-    ///   - host: A name or an address.
+    ///   - host: A host name or an IP address.
     ///   - port: The port.
     /// - Throws: `ServerError.badHost`.
     init(host: String, port: UInt16) throws {
@@ -40,7 +40,7 @@ enum ListeningAddress: Sendable {
         throw ServerError.badHost(host, reason: "it has no address")
     }
 
-    /// Whether only this machine can reach it.
+    /// Whether the address is reachable only from this machine.
     var isLoopback: Bool {
         switch self {
         case .ip4(let address): return UInt32(bigEndian: address.sin_addr.s_addr) >> 24 == 127
@@ -51,7 +51,7 @@ enum ListeningAddress: Sendable {
         }
     }
 
-    /// The same with the port that the system has chosen.
+    /// Returns the same address with the port that the system has chosen.
     func with(port: UInt16) -> ListeningAddress {
         switch self {
         case .ip4(var address):

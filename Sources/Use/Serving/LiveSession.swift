@@ -5,17 +5,17 @@ import W2VAudio
 import W2VBase
 import W2VRecognition
 
-/// One live input: reads frames, recognizes, and sends events, each as fast as it can.
+/// A session of live recognition: reading, recognition and sending run concurrently.
 struct LiveSession: Sendable {
-    /// Why the input ended.
+    /// The reason why the input ended.
     private enum End: Sendable {
-        /// The client said so and waits for what is left.
+        /// The client ended the input and waits for the remaining events.
         case asked(hasHalfSample: Bool)
         /// The client closes the WebSocket.
         case closed(hasHalfSample: Bool)
-        /// The connection is gone.
+        /// The connection is lost.
         case gone
-        /// What came cannot be used; what came before it was heard.
+        /// A message is invalid; the input before it was processed.
         case refused(String, code: UInt16)
     }
 
@@ -35,10 +35,10 @@ struct LiveSession: Sendable {
     ///
     /// - Parameters:
     ///   - recognizer: The model.
-    ///   - rate: The samples per second, or why they are not known.
-    ///   - isStopping: Whether the server stops.
-    ///   - output: Takes the frames for the client.
-    ///   - heard: Called with the seconds of audio that the model has heard since it was called last.
+    ///   - rate: The samples per second, or the error in the request.
+    ///   - isStopping: Whether the server is stopping.
+    ///   - output: Receives the frames for the client.
+    ///   - heard: Called with the seconds of audio that the model has processed since the last call.
     init(
         _ recognizer: Recognizer, rate: Result<Int, RequestError>, isStopping: @escaping @Sendable () -> Bool,
         output: AsyncStream<WSFrame>.Continuation, heard: @escaping @Sendable (Double) -> Void
@@ -53,7 +53,7 @@ struct LiveSession: Sendable {
     /// Recognizes until the input ends.
     ///
     /// - Parameter client: The client's frames.
-    /// - Returns: The seconds of audio that were heard.
+    /// - Returns: The seconds of audio that were processed.
     func run(_ client: AsyncThrowingStream<WSFrame, any Error>) async -> Double {
         let samplesPerSecond: Int
         var live: LiveRecognizer
@@ -82,7 +82,7 @@ struct LiveSession: Sendable {
                 }
                 let end = await reading.value
                 if case .gone = end, !isStopping() { return }
-                // What was heard before a message that is wrong is not lost.
+                // The input before an invalid message is not lost.
                 for event in try await live.finish() { try send(event) }
                 switch end {
                 case .refused(let message, let code): refuse(message, code: code)
@@ -98,7 +98,7 @@ struct LiveSession: Sendable {
             }
         } catch {
             reading.cancel()
-            // A writer waiting there for room would wait forever.
+            // Otherwise the reader would wait for room in the buffer forever.
             await inbox.end()
             if !(error is CancellationError) { refuse("\(error)", code: 1011) }
         }
@@ -115,7 +115,7 @@ struct LiveSession: Sendable {
         output.yield(.close(code: WSCloseCode(code)))
     }
 
-    /// Reads until the client closes too, so that what was sent arrives before the connection ends.
+    /// Reads until the client closes too, so that all messages arrive before the connection ends.
     private func waitForClose(_ client: AsyncThrowingStream<WSFrame, any Error>) async {
         let reading = Task {
             for try await frame in client where frame.opcode == .close { return }

@@ -7,12 +7,12 @@ import W2VRecognition
 struct LiveSocket: WSHandler {
     /// The route.
     static let path = "/v1/live"
-    /// What it knows.
+    /// The parameters that the route accepts.
     static let names = Parameters.Names(used: ["rate"])
 
     let core: ServerCore
     let recognizer: Recognizer
-    /// The samples per second, or what is wrong with the request.
+    /// The samples per second, or the error in the request.
     let rate: Result<Int, RequestError>
     let request: HTTPRequest
 
@@ -20,7 +20,7 @@ struct LiveSocket: WSHandler {
     ///
     /// - Parameter call: The request.
     /// - Returns: The response that switches protocols.
-    /// - Throws: `RequestError` for a request that opens none.
+    /// - Throws: `RequestError` for a request that does not open a WebSocket.
     static func begin(_ call: Call) async throws -> HTTPResponse {
         let (core, request) = (call.core, call.request)
         let model = try core.model()
@@ -66,7 +66,7 @@ struct LiveSocket: WSHandler {
                     method: request.method.rawValue, path: Self.path, status: 101, audioSeconds: seconds,
                     seconds: (ContinuousClock.now - began) / .seconds(1)), route: Self.path)
         }
-        // The connection was closed while there was something to send.
+        // The connection closed while there were messages to send.
         output.onTermination = { if case .cancelled = $0 { session.cancel() } }
         return frames
     }

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Counts what a server does, as Prometheus reads it.
+/// Counters of a server's work, in Prometheus' format.
 final class Metrics: Sendable {
     private struct Key: Hashable, Comparable {
         var route: String
@@ -49,29 +49,29 @@ final class Metrics: Sendable {
 
     private let state = Mutex(State())
 
-    /// Live inputs that are open.
+    /// The number of open live inputs.
     var liveCount: Int { state.withLock { $0.live } }
 
-    /// A request has come.
+    /// Counts a new request.
     func requestBegins() { state.withLock { $0.open += 1 } }
 
-    /// A request was answered.
+    /// Counts an answered request.
     ///
     /// - Parameters:
     ///   - request: The request.
-    ///   - route: Its path where there is such a route, otherwise `other`.
+    ///   - route: The route's path, or `other` if the request matches no route.
     func requestEnds(_ request: ServedRequest, route: String) {
         state.withLock { state in
             state.open -= 1
             state.requests[Key(route: route, status: request.status), default: 0] += 1
-            // That of live input was counted when it was heard.
+            // The audio of live input was counted as it was processed.
             guard request.audioSeconds > 0, request.status == 200 else { return }
             state.audioSeconds += request.audioSeconds
             state.seconds.add(request.seconds)
         }
     }
 
-    /// Counts a new live input, if fewer than this many are open.
+    /// Counts a new live input if fewer than this many are open; returns whether it did.
     func liveBegins(most: Int) -> Bool {
         state.withLock { state in
             guard state.live < most else { return false }
@@ -80,23 +80,23 @@ final class Metrics: Sendable {
         }
     }
 
-    /// The model has heard more of a live input.
+    /// Counts audio of a live input that the model has processed.
     func liveHeard(seconds: Double) { state.withLock { $0.audioSeconds += seconds } }
 
-    /// The seconds of audio that were recognized.
+    /// The seconds of audio recognized so far.
     var audioSeconds: Double { state.withLock { $0.audioSeconds } }
 
-    /// A live input has ended.
+    /// Counts the end of a live input.
     func liveEnds() { state.withLock { $0.live -= 1 } }
 
-    /// Recordings go through the model together.
+    /// Counts a pass of the model with this many recordings.
     func passes(recordings: Int) { state.withLock { $0.recordings.add(Double(recordings)) } }
 
-    /// Everything, in Prometheus' text format.
+    /// Returns all metrics in Prometheus' text format.
     ///
     /// - Parameters:
-    ///   - counts: How many requests wait for the model, and how many it works on.
-    ///   - uptime: Seconds since the server began.
+    ///   - counts: The numbers of requests that wait for the model and that it works on.
+    ///   - uptime: The seconds since the server started.
     /// - Returns: The text.
     func text(_ counts: WaitingRoom.Counts, uptime: Double) -> String {
         let state = state.withLock { $0 }

@@ -1,14 +1,14 @@
 import Foundation
 
-/// Reads `multipart/form-data` while it comes, holding no more of it than a line and a header.
+/// Parses `multipart/form-data` as it arrives; buffers no more than a line and a header.
 ///
 /// Source: RFC 7578 and RFC 2046, section 5.1.
 struct Multipart {
-    /// What comes next.
+    /// The next item of the body.
     enum Event: Equatable {
-        /// A part begins.
+        /// The start of a part.
         case part(name: String, filename: String?)
-        /// Bytes of the part.
+        /// Bytes of the current part.
         case data(Data)
     }
 
@@ -18,10 +18,10 @@ struct Multipart {
     private static let longestHeader = 16_384
     private let delimiter: Data
     private var state = State.boundary
-    /// The first boundary needs no line end before it.
+    /// Starts with a line end, since the first boundary needs none before it.
     private var buffer = lineEnd
 
-    /// Begins.
+    /// Starts parsing.
     ///
     /// - Parameter contentType: The request's content type.
     /// - Throws: `RequestError` when it names no boundary.
@@ -33,21 +33,21 @@ struct Multipart {
         delimiter = Data("\r\n--\(boundary)".utf8)
     }
 
-    /// Whether the last boundary has come.
+    /// Whether the final boundary has arrived.
     var isComplete: Bool { state == .end }
 
-    /// Takes the next bytes.
+    /// Parses the next bytes.
     ///
     /// - Parameters:
-    ///   - bytes: What has come.
+    ///   - bytes: The bytes.
     ///   - body: Called with each event.
-    /// - Throws: `RequestError` for what is no multipart body; what `body` throws.
+    /// - Throws: `RequestError` for an invalid multipart body; an error of `body`.
     mutating func append(_ bytes: Data, _ body: (Event) throws -> Void) throws {
         buffer.append(bytes)
         while try advance(body) {}
     }
 
-    /// Does the next step if enough has come for it.
+    /// Takes the next step, if enough bytes have arrived for it.
     private mutating func advance(_ body: (Event) throws -> Void) throws -> Bool {
         switch state {
         case .boundary, .data:
@@ -59,7 +59,7 @@ struct Multipart {
                 state = .afterBoundary
                 return true
             }
-            // The end of what is here may be the beginning of a boundary.
+            // The end of the buffer may be the start of a boundary.
             let count = buffer.count - delimiter.count + 1
             guard count > 0 else { return false }
             if state == .data { try body(.data(buffer.prefix(count))) }
@@ -72,7 +72,7 @@ struct Multipart {
                 return true
             }
             guard let end = buffer.range(of: Self.lineEnd) else { return try waitForHeader() }
-            // The line end stays: a part without headers has its empty line right there.
+            // The line end stays, since the empty line of a part without headers follows directly.
             buffer = Data(buffer[end.lowerBound...])
             state = .header
             return true
@@ -109,7 +109,7 @@ struct Multipart {
         return .part(name: name, filename: filename)
     }
 
-    /// The value of a header in lower case, and its parameters by name.
+    /// Parses a header into its value in lower case and its parameters by name.
     static func parameters(_ header: String) -> (value: String, [String: String]) {
         var fields: [String] = [""]
         var isQuoted = false

@@ -1,35 +1,35 @@
 import W2VBase
 
-/// What a client asks for beside its recording: the query's parameters and the form's fields.
+/// The parameters of a request: those of the query and the form's fields.
 ///
-/// Either place serves for each of them. What a route does not know is refused: a misspelled `format` would otherwise get the
-/// usual one.
+/// Each parameter may be in either place. Unknown names are refused: a misspelled `format` would otherwise select the
+/// default format.
 struct Parameters: Sendable {
-    /// The names that a route knows.
+    /// The parameter names that a route accepts.
     struct Names: Sendable {
-        /// Those that have an effect.
+        /// The names that have an effect.
         var used: [String]
-        /// Those of them that are lists, with or without brackets.
+        /// Those of `used` that are lists, with or without brackets.
         var lists: [String] = []
-        /// Those of other servers' interfaces: accepted, so that their clients work, and reported as ignored.
+        /// Names from other servers' interfaces: accepted so that their clients work, and reported as ignored.
         var ignored: [String] = []
-        /// Whether any name is accepted, as by a page that reads its own query.
+        /// Whether any name is accepted, for a page that reads its own query.
         var takesAny = false
 
         /// No names.
         static let none = Names(used: [])
 
-        /// Whether a name is known, with or without the brackets of lists and objects.
+        /// Whether a name is accepted, with or without the brackets of lists and objects.
         func knows(_ name: String) -> Bool {
             takesAny || used.contains(name) || (lists + ignored).contains(Parameters.stem(name))
         }
 
-        /// Refuses a name that is not known.
+        /// Refuses an unknown name.
         ///
         /// - Parameters:
         ///   - name: The name, with the brackets of lists and objects (`include[]`, `chunking_strategy[type]`).
         ///   - path: The route.
-        /// - Throws: `RequestError` with the nearest name.
+        /// - Throws: `RequestError` that suggests the nearest name.
         func check(_ name: String, for path: String) throws {
             guard !knows(name) else { return }
             let shown = "\"\(name.prefix(80))\""
@@ -43,14 +43,14 @@ struct Parameters: Sendable {
             )
         }
 
-        /// The name that was probably meant; nil where none is like it.
+        /// Returns the name that was probably meant, or nil if no name is similar.
         private static func nearest(to name: String, among names: [String]) -> String? {
             let letters = name.lowercased().prefix(80)
             guard !letters.isEmpty else { return nil }
             func distance(_ other: String) -> Int {
-                // A name within the other one, such as rate and sample_rate, is nearer than any change of letters.
+                // A name that contains the other one, such as rate and sample_rate, is nearer than any edit.
                 if name.lowercased().contains(other) || name.count > 2 && other.contains(name.lowercased()) { return 0 }
-                // fromat is response_format, not stream.
+                // fromat means response_format, not stream.
                 let parts = other.split(separator: "_").map(String.init) + [other]
                 return parts.map { $0.editDistance(to: letters) }.min() ?? 0
             }
@@ -62,13 +62,13 @@ struct Parameters: Sendable {
     private var values: [(name: String, value: String)] = []
     private let names: Names
 
-    /// Checks and takes parameters.
+    /// Checks and stores parameters.
     ///
     /// - Parameters:
     ///   - values: Names and values.
-    ///   - names: The names that the route knows.
+    ///   - names: The names that the route accepts.
     ///   - path: The route.
-    /// - Throws: `RequestError` for a name that is not known.
+    /// - Throws: `RequestError` for an unknown name.
     init(_ values: [(name: String, value: String)], known names: Names, for path: String) throws {
         self.names = names
         for (name, value) in values {
@@ -77,9 +77,9 @@ struct Parameters: Sendable {
         }
     }
 
-    /// The value of a parameter; nil where it is not given.
+    /// The value of a parameter; nil if it is absent.
     ///
-    /// - Throws: `RequestError` where it is given twice.
+    /// - Throws: `RequestError` if it occurs twice.
     subscript(name: String) -> String? {
         get throws {
             let found = values.filter { $0.name == name }
@@ -90,17 +90,17 @@ struct Parameters: Sendable {
         }
     }
 
-    /// All values of a parameter that is a list, `name[]` or `name`.
+    /// Returns all values of a list parameter, `name[]` or `name`.
     func list(_ name: String) -> [String] { values.filter { Self.stem($0.name) == name }.map(\.value) }
 
-    /// The names given that have no effect, sorted.
+    /// The given names that have no effect, sorted.
     ///
-    /// An empty value asks for nothing.
+    /// An empty value requests nothing.
     var ignored: [String] {
         let given = values.filter { !$0.value.isEmpty }.map { Self.stem($0.name) }
         return Set(given).intersection(names.ignored).sorted()
     }
 
-    /// The name without the brackets of a list or an object.
+    /// Returns the name without the brackets of a list or an object.
     private static func stem(_ name: String) -> String { String(name.prefix { $0 != "[" }) }
 }

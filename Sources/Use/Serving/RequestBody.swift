@@ -3,16 +3,16 @@ import FlyingSocks
 import Foundation
 import Synchronization
 
-/// A request's body, read once and never beyond a limit.
+/// A request's body, read once and up to a limit.
 ///
-/// `@unchecked Sendable` is safe: the task that handles the request reads it, and only when that is done, the one that
-/// sends the response reads what is left.
+/// `@unchecked Sendable` is safe: the task that handles the request reads it, and the task that sends the response
+/// reads the rest only after that one is done.
 final class RequestBody: @unchecked Sendable {
-    /// What reading it has to do with the connection.
+    /// The link to the body's connection.
     let watch: BodyWatch
-    /// Whether the request says how long its body is, or where it ends.
+    /// Whether the request declares the length or the end of its body.
     let hasLength: Bool
-    /// Whether all of it has been read.
+    /// Whether the body has been read to its end.
     private(set) var isAtEnd: Bool
     private let announced: Int?
     private let limit: Int
@@ -21,12 +21,12 @@ final class RequestBody: @unchecked Sendable {
     private let progress = Mutex(ContinuousClock.now)
     private var iterator: HTTPBodySequence.Iterator
 
-    /// Takes a request's body.
+    /// Makes the body of a request.
     ///
     /// - Parameters:
     ///   - request: The request.
-    ///   - limit: The most bytes that are read.
-    ///   - isStopping: Whether the server stops.
+    ///   - limit: The most bytes to read.
+    ///   - isStopping: Whether the server is stopping.
     init(_ request: HTTPRequest, limit: Int, isStopping: @escaping @Sendable () -> Bool) {
         announced = request.bodySequence.count
         hasLength = request.headers[.contentLength] != nil || request.headers[.transferEncoding] != nil
@@ -39,9 +39,10 @@ final class RequestBody: @unchecked Sendable {
             peer: request.remoteAddress)
     }
 
-    /// The next bytes; nil at the end.
+    /// Returns the next bytes, or nil at the end.
     ///
-    /// - Throws: `RequestError` for a body beyond the limit or with malformed chunks, `SocketError` where the client has gone.
+    /// - Throws: `RequestError` for a body beyond the limit or with malformed chunks, `SocketError` if the client has
+    ///   gone.
     func next() async throws -> Data? {
         if let announced, announced > limit { throw RequestError.uploadTooLarge(limit: limit) }
         guard let bytes = try await read() else { return nil }
@@ -67,9 +68,9 @@ final class RequestBody: @unchecked Sendable {
         return bytes
     }
 
-    /// Reads the rest and forgets it, for half a minute at most, and until nothing comes for five seconds.
+    /// Reads and discards the rest, for at most half a minute, and until nothing arrives for five seconds.
     ///
-    /// A connection that is closed while bytes wait to be read is reset, and then the client may never see the response.
+    /// A connection that is closed with unread bytes is reset, and the client might never see the response.
     func drain() async {
         watch.answered()
         let began = ContinuousClock.now
@@ -114,7 +115,7 @@ struct LastResponseBody: AsyncBufferedSequence {
                 return data
             }
             await request.drain()
-            // The rest of the connection is not a request; throwing an error makes the library close it.
+            // The rest of the connection is not a request; an error makes the library close the connection.
             throw SocketError.disconnected
         }
     }

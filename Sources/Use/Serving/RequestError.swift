@@ -5,19 +5,19 @@ import W2VAudio
 import W2VBase
 import W2VInference
 
-/// Why a request is refused, with a status.
+/// The reason for refusing a request, with a status.
 struct RequestError: ExplainedError {
     var status: HTTPStatusCode
-    /// A word for programs.
+    /// The kind of error, for programs.
     var type: String
-    /// What is wrong.
+    /// A description of the problem.
     var problem: String
-    /// What the client can do.
+    /// The remedy for the client.
     var advice: Advice?
     var headers: [HTTPHeader: String] = [:]
-    /// The existing choices, if the request named one that does not exist.
+    /// The existing routes, if the request named one that does not exist.
     var routes: [String]?
-    /// The reason behind a failure of the server's: for those who run it, not for the client.
+    /// The cause of a failure inside the server: for its operator, not for the client.
     var hidden: String?
 
     var kind: ErrorKind { status.code < 500 ? .input : .failure }
@@ -31,7 +31,7 @@ struct RequestError: ExplainedError {
 
             private enum Key: CodingKey { case message, type, routes, param, code }
 
-            /// OpenAI's API requires `param` and `code` too, null where there is nothing to say.
+            /// OpenAI's API requires `param` and `code` too, null where they do not apply.
             func encode(to encoder: any Encoder) throws {
                 var values = encoder.container(keyedBy: Key.self)
                 try values.encode(message, forKey: .message)
@@ -44,7 +44,7 @@ struct RequestError: ExplainedError {
         var error: Content
     }
 
-    /// The answer.
+    /// The response to the client.
     var reply: Reply {
         let body = try? jsonLine(Body(error: Body.Content(message: description, type: type, routes: routes)))
         return Reply(
@@ -93,17 +93,17 @@ struct RequestError: ExplainedError {
         status: .serviceUnavailable, type: "loading", "The model is being loaded", "try again in a few seconds",
         headers: [HTTPHeader("Retry-After"): "5"])
 
-    /// The client has gone; nobody reads this.
+    /// An error for a client that has gone; nobody reads it.
     static let gone = RequestError(
         status: HTTPStatusCode(499, phrase: "Client Closed Request"), type: "client_closed_request",
         "The client closed the connection before the answer")
 
-    /// What an error means for the client.
+    /// Translates an error for the client.
     ///
     /// - Parameters:
     ///   - error: The error.
-    ///   - file: What errors call the upload on this machine.
-    ///   - name: What the client calls it.
+    ///   - file: The upload's path in the error.
+    ///   - name: The client's name for the upload, which replaces the path.
     init(_ error: any Error, file: String? = nil, name: String = "") {
         func said(_ status: HTTPStatusCode, _ type: String) -> RequestError {
             func named(_ text: String) -> String {
@@ -153,18 +153,18 @@ struct RequestError: ExplainedError {
     }
 }
 
-/// An answer.
+/// A response.
 struct Reply: Sendable {
     static let json = "application/json"
     static let text = "text/plain; charset=utf-8"
     static let events = "text/event-stream; charset=utf-8"
-    /// The header that names parameters which had no effect.
+    /// The header that lists parameters without effect.
     static let ignoredParameters = HTTPHeader("Ignored-Parameters")
 
     var status = HTTPStatusCode.ok
     var contentType: String
     var body: Data
     var headers: [HTTPHeader: String] = [:]
-    /// The seconds of audio that were recognized for it.
+    /// The seconds of audio recognized for the response.
     var audioSeconds = 0.0
 }

@@ -5,11 +5,11 @@ import Foundation
 struct Call: Sendable {
     let core: ServerCore
     let request: HTTPRequest
-    /// The path, decoded.
+    /// The path, percent-decoded.
     let path: String
-    /// What the path has in place of a route's `{id}`.
+    /// The part of the path that matches a route's `{id}`.
     let identifier: String
-    /// The parameters that the route knows.
+    /// The parameter names that the route accepts.
     let names: Parameters.Names
     let body: RequestBody
     fileprivate let query: [(name: String, value: String)]
@@ -19,34 +19,34 @@ struct Call: Sendable {
         Multipart.parameters(request.headers[.contentType] ?? "").value == "multipart/form-data"
     }
 
-    /// What was asked for.
+    /// Returns the parameters of the query and the form.
     ///
     /// - Parameter fields: The form's fields.
-    /// - Returns: The query's parameters and the fields.
-    /// - Throws: `RequestError` for a name that the route does not know.
+    /// - Returns: The query's parameters and the form's fields.
+    /// - Throws: `RequestError` for a name that the route does not accept.
     func parameters(adding fields: [(name: String, value: String)] = []) throws -> Parameters {
         try Parameters(query + fields, known: names, for: path)
     }
 }
 
-/// Finds a request's route, answers every error with a sentence, and reports the request.
+/// Routes a request, answers every error with a sentence, and reports the request.
 struct RequestHandler: HTTPHandler {
-    /// What a route answers with.
+    /// The outcome of a route.
     enum Answer: Sendable {
         case reply(Reply)
-        /// Live input begins; it reports itself when it has ended.
+        /// Live input begins; it is reported when it has ended.
         case live(HTTPResponse)
     }
 
-    /// A path and what answers there.
+    /// A path and its handler.
     struct Route: Sendable {
         var method: HTTPMethod
-        /// The path; `{id}` at its end is any text.
+        /// The path; `{id}` at its end matches any text.
         var path: String
         var names = Parameters.Names.none
         var answer: @Sendable (Call) async throws -> Answer
 
-        /// What a path has in place of `{id}`; an empty text without one, nil for another path.
+        /// Returns the part of a path that matches `{id}`: empty if the route has none, nil if the path does not match.
         func identifier(in path: String) -> String? {
             guard self.path.hasSuffix("{id}") else { return self.path == path ? "" : nil }
             let start = self.path.dropLast(4)
@@ -55,7 +55,7 @@ struct RequestHandler: HTTPHandler {
     }
 
     static let routes = [
-        // A page's query is its scripts' own, and links gather parameters on their way.
+        // A page's query is its scripts' business, and links accumulate parameters.
         Route(method: .GET, path: "/", names: Parameters.Names(used: [], takesAny: true)) { _ in .reply(.page) },
         Route(method: .GET, path: "/health") { .reply(try .health($0.core)) },
         Route(method: .GET, path: "/metrics") { .reply(.metrics($0.core)) },
@@ -89,7 +89,7 @@ struct RequestHandler: HTTPHandler {
             }
         } catch {
             var error = RequestError(error)
-            // Given up because the server's time is over.
+            // The request was abandoned because the server is stopping.
             if error.type == RequestError.gone.type, core.isStopping, !body.watch.isGone { error = .stopping }
             if let hidden = error.hidden { core.tell(.trouble("\(target.path): \(hidden)")) }
             reply = error.reply
@@ -103,7 +103,7 @@ struct RequestHandler: HTTPHandler {
         return response(reply, to: request, body)
     }
 
-    /// Refuses what two servers in a row could read in two ways: that is how one request is smuggled in another.
+    /// Refuses requests that two servers in a row could parse differently, the basis of request smuggling.
     private static func checkFraming(_ request: HTTPRequest) throws {
         guard ["HTTP/1.0", "HTTP/1.1"].contains(request.version.rawValue) else {
             throw RequestError(
@@ -138,7 +138,7 @@ struct RequestHandler: HTTPHandler {
         let call = Call(
             core: core, request: request, path: target.path, identifier: route.identifier(in: target.path) ?? "",
             names: route.names, body: body, query: target.query)
-        // Before an upload has come; live input reports what is wrong over its WebSocket, where browsers can see it.
+        // Checked before an upload arrives; live input reports errors over its WebSocket, where browsers can see them.
         if route.path != LiveSocket.path { _ = try call.parameters() }
         return try await route.answer(call)
     }

@@ -1,7 +1,7 @@
 import FlyingFox
 import Foundation
 
-/// What a request asks for: a path and parameters, read as servers read them.
+/// The target of a request: a path and parameters.
 ///
 /// Source: RFC 9112, section 3.2: a path, or a whole address as a proxy sends it. `//v1/live` is a path, not a host.
 struct RequestTarget: Sendable {
@@ -9,10 +9,10 @@ struct RequestTarget: Sendable {
     let path: String
     /// The query's names and values, percent-decoded, in their order.
     let query: [(name: String, value: String)]
-    /// The host of an address, which goes before the `Host` header.
+    /// The host of an absolute address, which takes precedence over the `Host` header.
     let host: String?
 
-    /// Reads a request's target.
+    /// Parses a request's target.
     init(_ target: HTTPRequest.Target) {
         var raw = Substring(target.path(percentEncoded: true))
         var host: String?

@@ -4,7 +4,7 @@ import Foundation
 import Synchronization
 import W2VRecognition
 
-/// Recognition over HTTP.
+/// A server for speech recognition over HTTP.
 ///
 ///     let server = Server(ServerOptions(), facts: facts)
 ///     let address = try await server.start()
@@ -13,20 +13,20 @@ import W2VRecognition
 ///     // Until it is to end:
 ///     await server.stop(within: .seconds(30))
 ///
-/// Requests that come while the model is busy are recognized together; long recordings go beside them, so that they hold
-/// nobody up. Results are those of a `Recognizer`.
+/// Short recordings that arrive while the model is busy share its next pass. Long recordings take turns with them, so
+/// that they block nobody. Results are those of a `Recognizer`.
 public final class Server: Sendable {
     let core: ServerCore
     private let pool: ConnectionPool
     private let started: Once
     private let listening = Mutex<Task<Void, Never>?>(nil)
 
-    /// Prepares a server.
+    /// Makes a server.
     ///
     /// - Parameters:
-    ///   - options: Where it listens and what it accepts.
-    ///   - facts: What it says of its model.
-    ///   - report: Called with what happens, on any thread.
+    ///   - options: The address to listen on and the limits of requests.
+    ///   - facts: The description of the model.
+    ///   - report: Called with each event, on any thread.
     public init(
         _ options: ServerOptions = ServerOptions(), facts: ModelFacts,
         report: @escaping @Sendable (ServerEvent) -> Void = { _ in }
@@ -39,11 +39,11 @@ public final class Server: Sendable {
 
     deinit { core.uploads.remove() }
 
-    /// Starts to listen; until there is a model, requests are answered with 503.
+    /// Starts to listen; requests are answered with 503 until there is a model.
     ///
-    /// A connection that is closed must not end the program: `SIGPIPE` is ignored from now on.
+    /// `SIGPIPE` is ignored from now on, so that a closed connection does not end the program.
     ///
-    /// - Returns: The server's address, as in `http://127.0.0.1:8080`.
+    /// - Returns: The server's address, such as `http://127.0.0.1:8080`.
     /// - Throws: `ServerError`.
     public func start() async throws -> String {
         signal(SIGPIPE, SIG_IGN)
@@ -70,12 +70,13 @@ public final class Server: Sendable {
 
     /// Answers requests with a model from now on.
     ///
-    /// - Parameter recognizer: The model, which others may use at the same time.
+    /// - Parameter recognizer: The model; others may use it at the same time.
     public func serve(_ recognizer: Recognizer) { core.use(recognizer) }
 
-    /// Stops: accepts nothing any more, finishes what is in flight, and removes what was uploaded.
+    /// Stops the server: refuses new connections, completes requests in flight, and removes the uploads.
     ///
-    /// - Parameter limit: When to give up what is still in flight; it returns a second later at the latest.
+    /// - Parameter limit: The time after which requests in flight are abandoned; the function returns at most a second
+    ///   later.
     public func stop(within limit: Duration) async {
         core.stop()
         pool.stop()
@@ -83,7 +84,8 @@ public final class Server: Sendable {
         removeUploads()
     }
 
-    /// Waits for a task, cancels it after a while, and then waits no longer: a thread that is blocked could hold it for ever.
+    /// Waits for a task, cancels it after a time limit, and soon stops waiting: a blocked thread could keep it running
+    /// forever.
     private static func end(_ task: Task<Void, Never>, within limit: Duration) async {
         let (ends, end) = AsyncStream<Void>.makeStream()
         let waiting = Task {
@@ -101,10 +103,10 @@ public final class Server: Sendable {
         waiting.cancel()
     }
 
-    /// Removes what was uploaded: for a program that ends without `stop`.
+    /// Removes the uploads, for a program that exits without `stop`.
     public func removeUploads() { core.uploads.remove() }
 
-    /// Listens until the server stops; what ends it before, such as the lack of file descriptors, is overcome.
+    /// Listens until the server stops, and again after a failure, such as a lack of file descriptors.
     private func listen(on first: ListeningAddress) async {
         var address = first
         while !Task.isCancelled {
@@ -123,7 +125,7 @@ public final class Server: Sendable {
     }
 
     private func run(_ address: some SocketAddress) async throws {
-        // Recognition takes as long as it takes: the time limit of the library is none.
+        // Recognition may take any time: the library's own time limit is off.
         let configuration = HTTPServer.Configuration(
             address: address, timeout: 1e9, sharedRequestBufferSize: 4096, sharedRequestReplaySize: 0, pool: pool,
             logger: .disabled)
@@ -142,7 +144,7 @@ public final class Server: Sendable {
         }
     }
 
-    /// Every connection and every upload takes a file descriptor.
+    /// Raises the limit of open files: every connection and every upload takes a descriptor.
     private func raiseFileLimit() {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
@@ -151,7 +153,7 @@ public final class Server: Sendable {
     }
 }
 
-/// The listening socket, once there is one or there cannot be.
+/// The listening socket, or the error that prevented it, as soon as either is known.
 private final class Once: Sendable {
     private let state = Mutex<
         (result: Result<ListeningSocket, any Error>?, waiter: CheckedContinuation<Socket, any Error>?)
@@ -163,7 +165,7 @@ private final class Once: Sendable {
         var port: UInt16?
     }
 
-    /// What is known.
+    /// The result so far; nil if it is not known yet.
     var current: Result<ListeningSocket, any Error>? { state.withLock { $0.result } }
 
     var value: Socket {
@@ -178,7 +180,7 @@ private final class Once: Sendable {
         }
     }
 
-    /// Says how it went; gives whether that was not known.
+    /// Sets the result unless there is one; returns whether it was set.
     @discardableResult
     func finish(_ result: Result<Socket, any Error>) -> Bool {
         let found = result.map { socket in

@@ -4,12 +4,12 @@ import Synchronization
 import W2VInference
 import W2VRecognition
 
-/// What all requests to a server share.
+/// The state that all requests to a server share.
 final class ServerCore: Sendable {
     /// A model that is ready.
     struct Model: Sendable {
         var recognizer: Recognizer
-        /// Long recordings go through it one after another, beside the short ones.
+        /// The queue of long recordings, which run one at a time, alternating with the short ones.
         let long = Turnstile()
     }
 
@@ -25,11 +25,11 @@ final class ServerCore: Sendable {
     let metrics = Metrics()
     let room: WaitingRoom
     let began = ContinuousClock.now
-    /// When it was made, in seconds since 1970.
+    /// The time when the server was created, in seconds since 1970.
     let startTime = Int(Date().timeIntervalSince1970)
     private let report: @Sendable (ServerEvent) -> Void
     private let state: Mutex<State>
-    /// Small uploads do not wait for large ones.
+    /// Separate threads, so that small uploads do not wait for large ones.
     private let quickWork = BlockingWork("uploads", threads: max(2, ProcessInfo.processInfo.activeProcessorCount))
     private let slowWork = BlockingWork("large uploads", threads: 1)
 
@@ -39,7 +39,7 @@ final class ServerCore: Sendable {
         self.options = options
         self.facts = facts
         uploads = UploadFolder(in: options.temporaryFolder)
-        // Until it is known on which address it listens.
+        // Strict until the listening address is known.
         state = Mutex(State(access: AccessRules(options, isLocal: true)))
         self.report = report
         room = WaitingRoom(most: options.maximumWaiting)
@@ -49,10 +49,10 @@ final class ServerCore: Sendable {
     var isStopping: Bool { state.withLock { $0.isStopping } }
     var isReady: Bool { state.withLock { $0.model != nil } }
 
-    /// Who may use the server through a browser.
+    /// The rules of access through a browser.
     var access: AccessRules { state.withLock { $0.access } }
 
-    /// The server listens on an address.
+    /// Sets the address that the server listens on.
     func listens(on address: ListeningAddress) {
         let rules = AccessRules(options, isLocal: address.isLoopback)
         state.withLock { $0.access = rules }
@@ -67,15 +67,15 @@ final class ServerCore: Sendable {
 
     func tell(_ event: ServerEvent) { report(event) }
 
-    /// Counts and reports a request that was answered.
+    /// Counts and reports an answered request.
     func finished(_ request: ServedRequest, route: String) {
         metrics.requestEnds(request, route: route)
         report(.served(request))
     }
 
-    /// The model.
+    /// Returns the model.
     ///
-    /// - Throws: `RequestError` while there is none, and when the server stops.
+    /// - Throws: `RequestError` while there is no model, and when the server is stopping.
     func model() throws -> Model {
         let (model, isStopping) = state.withLock { ($0.model, $0.isStopping) }
         if isStopping { throw RequestError.stopping }
@@ -86,8 +86,8 @@ final class ServerCore: Sendable {
     /// Receives an upload.
     ///
     /// - Parameter call: The request.
-    /// - Returns: The upload, and the model for it: what has begun is finished when the server stops.
-    /// - Throws: `RequestError` among others.
+    /// - Returns: The upload, and its model: a request that has begun is completed even when the server stops.
+    /// - Throws: `RequestError` and others.
     func receive(_ call: Call) async throws -> (Upload, Model) {
         // Before an upload that could not be answered.
         let model = try model()
@@ -95,15 +95,15 @@ final class ServerCore: Sendable {
         return (try await Upload.receive(call, in: uploads), model)
     }
 
-    /// Recognizes an upload, unless the client goes away meanwhile.
+    /// Recognizes an upload, unless the client disconnects in the meantime.
     ///
     /// - Parameters:
     ///   - upload: The upload.
-    ///   - model: What recognizes it.
+    ///   - model: The model.
     ///   - body: The request's body, which has been read.
-    ///   - detail: How much is kept of what is recognized, at least.
-    /// - Returns: What was recognized.
-    /// - Throws: `RequestError` among others.
+    ///   - detail: The least amount of detail to keep.
+    /// - Returns: The transcription.
+    /// - Throws: `RequestError` and others.
     func recognize(
         _ upload: Upload, by model: Model, _ body: RequestBody, detail: TranscriptionDetail
     ) async throws -> Transcription {
@@ -146,7 +146,7 @@ final class ServerCore: Sendable {
     /// The multiple of full scale beyond which the recording is to blame for NaN or infinite outputs.
     private static let loudest: Float = 100
 
-    /// Makes text of a transcription, which takes long where the recording is.
+    /// Formats a transcription, on another thread since long recordings take long.
     func text(_ write: @escaping @Sendable ((String) -> Void) throws -> Void) async throws -> Data {
         try await quickWork.run { _ in
             var text = Data()
@@ -155,7 +155,7 @@ final class ServerCore: Sendable {
         }
     }
 
-    /// Gives up what nobody waits for any more.
+    /// Runs work until its client disconnects.
     private func whileClientWaits<Value: Sendable>(
         _ watch: BodyWatch, _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {

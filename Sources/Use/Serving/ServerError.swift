@@ -1,21 +1,21 @@
 import Foundation
 import W2VBase
 
-/// Why a server cannot listen.
+/// The reason why a server cannot listen.
 public enum ServerError: ExplainedError, Equatable {
-    /// The host is no address of this machine; `reason` is the resolver's or the operating system's.
+    /// The host is not an address of this machine; `reason` is from the resolver or the operating system.
     case badHost(String, reason: String)
-    /// Another program listens there.
+    /// Another program already listens there.
     case addressInUse(host: String, port: UInt16)
-    /// The operating system does not let us listen there; `reason` is its own.
+    /// The operating system refuses to listen there; `reason` is its own.
     case cannotListen(host: String, port: UInt16, reason: String)
-    /// The folder for uploads cannot be made in the temporary folder; `reason` is the operating system's.
+    /// The folder for uploads cannot be created in the temporary folder; `reason` is from the operating system.
     case noFolder(String, reason: String)
 
-    /// Usage for a host that is not one of this machine's, else failure.
+    /// A usage error for a host that is not one of this machine's, otherwise a failure.
     public var kind: ErrorKind { if case .badHost = self { .usage } else { .failure } }
 
-    /// Why the server cannot listen, and what to do.
+    /// The reason why the server cannot listen, and the remedy.
     public var explanation: Explanation {
         switch self {
         case .badHost(let host, let reason):
@@ -39,18 +39,18 @@ public enum ServerError: ExplainedError, Equatable {
 }
 
 extension Phrase {
-    /// The address that a server listens at.
+    /// The address that a server listens on.
     public static let host = Phrase("the host", name: "host")
-    /// Where else a server may listen.
+    /// Another port to listen on.
     public static let otherPort = Phrase("another port", name: "otherPort")
-    /// The most bytes of an upload.
+    /// The limit on the bytes of an upload.
     public static let uploadLimit = Phrase("the server's limit of uploads", name: "uploadLimit")
-    /// The most seconds of a recording.
+    /// The limit on the seconds of a recording.
     public static let durationLimit = Phrase("the server's limit of durations", name: "durationLimit")
-    /// The most requests that wait.
+    /// The limit on the number of waiting requests.
     public static let waitingLimit = Phrase("the server's limit of waiting requests", name: "waitingLimit")
-    /// How a server is given another name.
+    /// The way to allow another name for the server.
     public static let allowHost = Phrase("have the server allow the name", name: "allowHost")
-    /// How pages of other sites may use a server.
+    /// The way to allow pages of other sites to use the server.
     public static let allowOrigin = Phrase("have the server allow them", name: "allowOrigin")
 }

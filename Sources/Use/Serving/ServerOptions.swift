@@ -1,8 +1,8 @@
 import Foundation
 
-/// Where a server listens and what it accepts.
+/// The address to listen on and the limits of requests.
 public struct ServerOptions: Sendable {
-    /// The address or name of the interface that it listens on.
+    /// The address or host name of the interface to listen on.
     public var host = "127.0.0.1"
     /// The port; 0 lets the system choose one.
     public var port: UInt16 = 8080
@@ -10,52 +10,53 @@ public struct ServerOptions: Sendable {
     public var maximumUploadBytes = 256 << 20
     /// The longest recording, in seconds.
     public var maximumAudioSeconds = 7200.0
-    /// How many requests may wait for the model, and how many live inputs may be open.
+    /// The most requests that wait for the model, and the most open live inputs.
     public var maximumWaiting = 64
     /// The number of seconds after which a stalled connection is closed.
     public var stallSeconds = 60.0
-    /// Origins of pages elsewhere that may use the server, such as `https://app.example.org`; `*` is any page.
+    /// The origins of foreign pages that may use the server, such as `https://app.example.org`; `*` is any page.
     public var allowedOrigins: [String] = []
-    /// Names in addition to `host` and `localhost` that requests may call the server by.
+    /// The names in addition to `host` and `localhost` by which requests may call the server.
     ///
-    /// Checked where the server listens on a loopback address, and where there are any; addresses are always allowed.
+    /// They are checked if the server listens on a loopback address, or if any are given; IP addresses are always
+    /// allowed.
     public var allowedHosts: [String] = []
-    /// Where uploads lie until they are answered, in a folder of the server's own; it must exist.
+    /// The parent of the server's own folder for uploads, which are removed once they are answered; it must exist.
     public var temporaryFolder = FileManager.default.temporaryDirectory
 
-    /// Makes the usual options.
+    /// Makes the default options.
     public init() {}
 }
 
-/// What a server says of its model.
+/// The description of a server's model.
 public struct ModelFacts: Sendable, Encodable {
-    /// What the model is called: the path of its folder.
+    /// The path of the model's folder.
     public var model: String
-    /// Where it runs.
+    /// The device of the model.
     public var device: String
-    /// In which number format it computes.
+    /// The number formats of the model.
     public var precision: String
-    /// How its log-probabilities become text.
+    /// The decoder of its log-probabilities.
     public var decoder: String
     /// The version of the program.
     public var version: String
 
-    /// What clients call the model: the folder's name, or that of the run whose `best`, `last` or `update-N` it is.
+    /// The model's name for clients: the folder's name, or that of the run for its `best`, `last` or `update-N`.
     ///
-    /// The path is not for them: it shows how the server's disk is laid out.
+    /// The path is not for clients, since it reveals the layout of the server's disk.
     public var name: String {
         let parts = model.split(separator: "/").filter { $0 != "." && $0 != ".." }.map(String.init)
         let isState = parts.last.map { ["best", "last"].contains($0) || $0.hasPrefix("update-") } ?? false
         return (isState ? parts.dropLast().last : nil) ?? parts.last ?? model
     }
 
-    /// Makes facts.
+    /// Makes a description.
     ///
     /// - Parameters:
-    ///   - model: What the model is called.
-    ///   - device: Where it runs.
-    ///   - precision: In which number format it computes.
-    ///   - decoder: How its log-probabilities become text.
+    ///   - model: The path of the model's folder.
+    ///   - device: The device of the model.
+    ///   - precision: The number formats of the model.
+    ///   - decoder: The decoder of its log-probabilities.
     ///   - version: The version of the program.
     public init(model: String, device: String, precision: String, decoder: String, version: String) {
         self.model = model
@@ -66,25 +67,25 @@ public struct ModelFacts: Sendable, Encodable {
     }
 }
 
-/// A request that was answered.
+/// An answered request.
 public struct ServedRequest: Sendable, Encodable, Equatable {
     /// The method.
     public var method: String
-    /// The path, without the query, decoded: it may hold any characters.
+    /// The path without the query, percent-decoded: it may contain any characters.
     public var path: String
-    /// The status of the answer; 499 where the client had gone, 101 for live input that has ended.
+    /// The status of the response; 499 if the client had gone, 101 for live input that has ended.
     public var status: Int
-    /// The seconds of audio in it.
+    /// The seconds of audio in the request.
     public var audioSeconds: Double
-    /// How long it took, in seconds, the upload included.
+    /// The duration of the request in seconds, including the upload.
     public var seconds: Double
 }
 
-/// What happens on a server.
+/// An event on a server.
 public enum ServerEvent: Sendable {
     /// A request was answered.
     case served(ServedRequest)
-    /// Something of the server's failed: listening, which is tried again, or a request that is not to blame. The sentence says
-    /// why.
+    /// A failure of the server itself: of listening, which is retried, or of a request through no fault of its own. The
+    /// sentence gives the reason.
     case trouble(String)
 }

@@ -3,7 +3,7 @@ import Foundation
 import W2VAudio
 import W2VBase
 
-/// The answers that need no model.
+/// The responses that need no model.
 extension Reply {
     private struct Health: Encodable {
         var status: String
@@ -20,7 +20,7 @@ extension Reply {
         var version: String
     }
 
-    /// The page for people.
+    /// The web page.
     static var page: Reply {
         Reply(
             contentType: "text/html; charset=utf-8", body: Data(PackageResources.index_html),
@@ -33,7 +33,8 @@ extension Reply {
             ])
     }
 
-    /// Whether the server can recognize; 503 before it can, where it cannot store uploads, and when it stops.
+    /// Reports whether the server can recognize: 503 before it has a model, when it cannot store uploads, and when it
+    /// is stopping.
     static func health(_ core: ServerCore) throws -> Reply {
         let status =
             core.isStopping ? "stopping" : !core.isReady ? "loading" : core.uploads.isUsable ? "ok" : "no_storage"
@@ -48,7 +49,7 @@ extension Reply {
             body: Data((try jsonLine(health) + "\n").utf8))
     }
 
-    /// `GET /v1/models`: as OpenAI's API has it; clients try an address by it.
+    /// `GET /v1/models`, as in OpenAI's API; clients use it to test an address.
     ///
     /// Source: https://platform.openai.com/docs/api-reference/models/list
     static func models(_ core: ServerCore) throws -> Reply {
@@ -57,7 +58,7 @@ extension Reply {
 
     /// `GET /v1/models/{id}`.
     ///
-    /// - Throws: `RequestError` for another model than the server's.
+    /// - Throws: `RequestError` for a model other than the server's.
     static func model(_ core: ServerCore, named name: String) throws -> Reply {
         let model = Model(core)
         guard name == model.id else {
@@ -76,7 +77,7 @@ extension Reply {
     private struct Model: Encodable {
         var id: String
         var object = "model"
-        /// When the server was started: a checkpoint holds no time.
+        /// The start time of the server, since a checkpoint has no date.
         var created: Int
         var ownedBy = "wav2vec2"
 
@@ -86,7 +87,7 @@ extension Reply {
         }
     }
 
-    /// What the server has done.
+    /// The metrics of the server.
     static func metrics(_ core: ServerCore) -> Reply {
         Reply(
             contentType: "text/plain; version=0.0.4; charset=utf-8",

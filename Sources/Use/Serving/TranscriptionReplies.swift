@@ -3,12 +3,12 @@ import Foundation
 import W2VBase
 import W2VRecognition
 
-/// The answers that recognize an upload.
+/// The responses that recognize an upload.
 extension Reply {
-    /// What `/v1/transcribe` knows.
+    /// The parameters of `/v1/transcribe`.
     static let transcriptionNames = Parameters.Names(used: ["format", "filename"])
 
-    /// What `/v1/audio/transcriptions` knows; OpenAI's clients send the others too.
+    /// The parameters of `/v1/audio/transcriptions`; OpenAI's clients send the ignored ones too.
     static let openAINames = Parameters.Names(
         used: ["response_format", "stream", "timestamp_granularities", "model", "filename"],
         lists: ["timestamp_granularities"],
@@ -29,7 +29,7 @@ extension Reply {
         return try await written(call.core, transcription, as: format, of: upload)
     }
 
-    /// `POST /v1/audio/transcriptions`: as OpenAI's API has it, so that its clients work.
+    /// `POST /v1/audio/transcriptions`, as in OpenAI's API, so that its clients work.
     ///
     /// Source: https://platform.openai.com/docs/api-reference/audio/createTranscription
     static func openAITranscription(_ call: Call) async throws -> Reply {
@@ -49,7 +49,7 @@ extension Reply {
         case .json where wanted.isStreamed, .text where wanted.isStreamed:
             let text = transcription.text
             let body = try await call.core.text { write in
-                // The first word without a space before it, the others with theirs: together they are the text.
+                // All words but the first have a space before them, so that together they are the text.
                 for (index, word) in text.split(separator: " ").enumerated() {
                     write(try event(TextDelta(delta: (index == 0 ? "" : " ") + word)))
                 }
@@ -72,18 +72,18 @@ extension Reply {
         return reply
     }
 
-    /// What a client of OpenAI's API asks for.
+    /// The parameters of a client of OpenAI's API.
     private struct OpenAIRequest {
         var format: OpenAIFormat
         var isStreamed: Bool
-        /// What was asked for and is not done.
+        /// The parameters that are accepted but have no effect.
         var ignored: [String]
 
         init(_ parameters: Parameters, model: String) throws {
             format = try Reply.format(
                 parameters["response_format"], among: OpenAIFormat.self, default: .json, "response_format")
             let stream = try parameters["stream"] ?? ""
-            // As clients of several languages write it.
+            // The spellings of clients in several languages.
             switch stream.lowercased() {
             case "true", "1", "yes", "on": isStreamed = true
             case "false", "0", "no", "off", "": isStreamed = false
@@ -95,7 +95,7 @@ extension Reply {
                     "There is no timestamp granularity \"\(other.prefix(40))\"", "choose word, segment or both")
             }
             ignored = parameters.ignored
-            // Greedy decoding and a beam search draw nothing: what temperature 0 asks for.
+            // Greedy decoding and a beam search are deterministic, which is what temperature 0 asks for.
             if try parameters["temperature"].flatMap({ Double($0) }) == 0 { ignored.removeAll { $0 == "temperature" } }
             if let name = try parameters["model"], !name.isEmpty, name != model { ignored.append("model") }
             if isStreamed, ![.json, .text].contains(format) { ignored.append("stream") }
@@ -104,7 +104,7 @@ extension Reply {
         }
     }
 
-    /// A server-sent event.
+    /// Formats a server-sent event.
     ///
     /// Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
     private static func event(_ value: some Encodable) throws -> String { "data: \(try jsonLine(value))\n\n" }
@@ -130,10 +130,10 @@ extension Reply {
             var start: Double
             var end: Double
         }
-        /// What OpenAI's API requires, Whisper's own values among them: those that say nothing here are neutral.
+        /// A segment as OpenAI's API requires it; Whisper's own values that do not apply are neutral.
         struct Segment: Encodable {
             var id: Int
-            /// Where the segment begins, in hundredths of a second, as Whisper counts.
+            /// The start of the segment in hundredths of a second, Whisper's unit.
             var seek: Int
             var start: Double
             var end: Double
@@ -145,7 +145,7 @@ extension Reply {
             var noSpeechProb = 0.0
         }
         var task = "transcribe"
-        /// A model of this kind knows no language.
+        /// Empty: a model of this kind does not identify the language.
         var language = ""
         var duration: Double
         var text: String
@@ -156,7 +156,7 @@ extension Reply {
             duration = transcription.duration
             text = transcription.text
             segments = transcription.timed(as: "").captions().enumerated().map { id, caption in
-                // JSON has no infinity.
+                // JSON cannot represent infinity.
                 Segment(
                     id: id, seek: Int(caption.start * 100), start: caption.start, end: caption.end, text: caption.text,
                     avgLogprob: log(max(caption.confidence, 1e-30)))

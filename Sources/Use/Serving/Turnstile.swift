@@ -1,14 +1,14 @@
-/// Lets one at a time through, in the order in which they come.
+/// Admits one task at a time, in order of arrival.
 actor Turnstile {
     private var isTaken = false
     private(set) var waiting: [(number: Int, continuation: CheckedContinuation<Void, any Error>)] = []
     private var next = 0
 
-    /// Does work when its turn comes.
+    /// Runs work when its turn comes.
     ///
     /// - Parameter body: The work.
     /// - Returns: The result of `body`.
-    /// - Throws: What `body` throws; `CancellationError` when the task is cancelled while it waits.
+    /// - Throws: The error of `body`; `CancellationError` when the task is canceled while it waits.
     nonisolated func take<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
         try await enter()
         do {
@@ -41,7 +41,7 @@ actor Turnstile {
     }
 
     private func leave() {
-        // The next one takes over.
+        // The next task takes over.
         if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().continuation.resume() }
     }
 }

@@ -1,29 +1,29 @@
 import FlyingFox
 import Foundation
 
-/// What a client has sent: a file, and the fields beside it.
+/// A client's upload: a file, and the parameters beside it.
 struct Upload: Sendable {
     /// The file.
     var file: TemporaryFile
-    /// What the client calls it.
+    /// The client's name for the file.
     var name: String
-    /// How many bytes it has.
+    /// The file's size in bytes.
     var byteCount: Int
-    /// What was asked for, in the query and in the form's fields.
+    /// The parameters of the query and the form's fields.
     var parameters: Parameters
 
-    /// The name without its ending.
+    /// The name without its extension.
     var stem: String { (name as NSString).deletingPathExtension }
 
     private static let longestFields = 65_536
 
-    /// Receives a request's body into a temporary file.
+    /// Stores a request's body in a temporary file.
     ///
     /// - Parameters:
     ///   - call: The request: its body is the file itself, or a form with a part named `file`.
-    ///   - folder: Where the temporary file is made.
+    ///   - folder: The folder of the temporary file.
     /// - Returns: The upload.
-    /// - Throws: `RequestError` for a body that is none of these or too large; `SocketError` where the client has gone.
+    /// - Throws: `RequestError` for a body that is neither or too large; `SocketError` if the client has gone.
     static func receive(_ call: Call, in folder: UploadFolder) async throws -> Upload {
         guard call.body.hasLength else { throw RequestError.noLength }
         if let encoding = call.request.headers[.contentEncoding], encoding.lowercased() != "identity" {
@@ -75,7 +75,7 @@ struct Upload: Sendable {
                             "The form has a file (\(safeName(filename))) in a part named \"\(name.prefix(80))\"",
                             "send the recording in one named file (curl -F file=@talk.wav)")
                     }
-                    // Before the recording has come, which may take a while.
+                    // Checked before the recording arrives, which may take a while.
                     try call.names.check(name, for: call.path)
                     field = name
                 case .data(let bytes) where isFile: try file?.writer.append(bytes)
@@ -102,7 +102,7 @@ struct Upload: Sendable {
             file: file.writer.file, name: name, byteCount: try file.writer.finish(), parameters: parameters)
     }
 
-    /// The harmless part of a client's name for a file.
+    /// Returns the safe part of a client's name for a file.
     static func safeName(_ name: String?) -> String {
         let last = (name ?? "").split(whereSeparator: { $0 == "/" || $0 == "\\" }).last ?? ""
         let clean = last.unicodeScalars.filter { $0.properties.generalCategory != .control }.prefix(200)
@@ -110,7 +110,7 @@ struct Upload: Sendable {
         return text.isEmpty || text == "." || text == ".." ? "audio" : text
     }
 
-    /// The name's extension, which identifies raw codecs.
+    /// Returns the name's extension, which identifies raw codecs.
     private static func ending(of name: String) -> String {
         let ending = (name as NSString).pathExtension.lowercased()
         let isHarmless =
@@ -119,7 +119,7 @@ struct Upload: Sendable {
     }
 }
 
-/// Writes a file in blocks: a connection gives a few kilobytes at a time.
+/// Writes a file in large blocks, since a connection delivers a few kilobytes at a time.
 private struct BlockWriter {
     let file: TemporaryFile
     private var block = Data()
@@ -132,14 +132,14 @@ private struct BlockWriter {
         if block.count >= 262_144 { try flush() }
     }
 
-    /// Writes what has been gathered.
+    /// Writes the buffered bytes.
     mutating func flush() throws {
         try block.withUnsafeBytes { try file.write($0) }
         count += block.count
         block.removeAll(keepingCapacity: true)
     }
 
-    /// Writes the rest; gives the number of bytes.
+    /// Writes the rest and returns the number of bytes.
     mutating func finish() throws -> Int {
         try flush()
         file.close()

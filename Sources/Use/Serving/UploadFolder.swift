@@ -2,19 +2,19 @@ import FlyingFox
 import Foundation
 import Synchronization
 
-/// A server's own folder for uploads, below the temporary folder.
+/// A server's own folder for uploads, inside the temporary folder.
 ///
-/// It is locked while its server lives, so that the next server knows what a killed one has left and removes it. Where
-/// something else removes the folder, as systemd-tmpfiles does with old ones, it is made again.
+/// It is locked while its server is running, so that the next server can identify and remove the folder of a killed
+/// one. If something else removes the folder, as systemd-tmpfiles does with old ones, it is created again.
 final class UploadFolder: Sendable {
-    /// Where it is.
+    /// The folder's location.
     let url: URL
     private let parent: URL
     private let state = Mutex<(lock: Int32, isClosed: Bool)>((-1, false))
 
     private static let prefix = "wav2vec2-serve-"
 
-    /// Names a folder.
+    /// Chooses a new folder's name.
     ///
     /// - Parameter parent: The temporary folder.
     init(in parent: URL) {
@@ -24,7 +24,7 @@ final class UploadFolder: Sendable {
 
     deinit { remove() }
 
-    /// Makes the folder, and removes those of servers that were killed.
+    /// Creates the folder, and removes those of killed servers.
     ///
     /// - Throws: `ServerError.noFolder`.
     func open() throws {
@@ -33,11 +33,11 @@ final class UploadFolder: Sendable {
         throw ServerError.noFolder(parent.path, reason: String(cString: strerror(number)))
     }
 
-    /// Makes an empty file that only this user may read.
+    /// Creates an empty file that only this user may read.
     ///
-    /// - Parameter ending: How its name ends, without the dot.
+    /// - Parameter ending: The extension of its name, without the dot.
     /// - Returns: The file and its descriptor for writing.
-    /// - Throws: `RequestError` where it cannot be made.
+    /// - Throws: `RequestError` if the file cannot be created.
     func makeFile(ending: String) throws -> (url: URL, descriptor: Int32) {
         var file = url.appendingPathComponent(UUID().uuidString)
         if !ending.isEmpty { file.appendPathExtension(ending) }
@@ -48,7 +48,7 @@ final class UploadFolder: Sendable {
         return (file, descriptor)
     }
 
-    /// Whether files can be made in it; it is made again where it is missing.
+    /// Whether files can be created in the folder, which is created again if it is missing.
     var isUsable: Bool {
         state.withLock { state in
             if state.isClosed { return false }
@@ -57,7 +57,7 @@ final class UploadFolder: Sendable {
         }
     }
 
-    /// Removes it with all that is in it.
+    /// Removes the folder and its files.
     func remove() {
         state.withLock { state in
             state.isClosed = true
@@ -67,13 +67,13 @@ final class UploadFolder: Sendable {
         }
     }
 
-    /// Makes the folder and locks it; gives the error's number where that fails.
+    /// Creates and locks the folder; returns an error number on failure.
     private func make(_ lock: inout Int32) -> Int32? {
         if lock >= 0 { close(lock) }
         lock = -1
-        // Another server that starts may take a folder that is not locked yet for a leftover.
+        // A server that starts at the same time may mistake a folder that is not locked yet for a leftover.
         for _ in 0..<10 {
-            // The temporary folder itself belongs to the machine: a missing one is an error.
+            // The temporary folder belongs to the machine: it is an error if it does not exist.
             guard mkdir(url.path, 0o700) == 0 || errno == EEXIST else { return errno }
             let descriptor = Foundation.open(url.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
             guard descriptor >= 0 else {
@@ -107,18 +107,18 @@ final class UploadFolder: Sendable {
     }
 }
 
-/// A file that is deleted when nobody needs it any more.
+/// A file that is deleted when it is no longer used.
 final class TemporaryFile: Sendable {
-    /// Where it is.
+    /// The file's location.
     let url: URL
     private let descriptor: Mutex<Int32>
 
-    /// Makes an empty file, to be written from its beginning to its end.
+    /// Creates an empty file, to be written sequentially.
     ///
     /// - Parameters:
-    ///   - folder: Where.
-    ///   - ending: How its name ends, without the dot.
-    /// - Throws: `RequestError` where it cannot be made.
+    ///   - folder: The folder.
+    ///   - ending: The extension of its name, without the dot.
+    /// - Throws: `RequestError` if the file cannot be created.
     init(in folder: UploadFolder, ending: String = "") throws {
         let made = try folder.makeFile(ending: ending)
         url = made.url
@@ -130,9 +130,9 @@ final class TemporaryFile: Sendable {
         unlink(url.path)
     }
 
-    /// Writes more.
+    /// Appends bytes.
     ///
-    /// - Throws: `RequestError`, as on a full disk.
+    /// - Throws: `RequestError`, for example on a full disk.
     func write(_ bytes: UnsafeRawBufferPointer) throws {
         let number: Int32? = descriptor.withLock { descriptor in
             var rest = bytes[...]
@@ -158,10 +158,10 @@ final class TemporaryFile: Sendable {
 }
 
 extension RequestError {
-    /// The server cannot write what it has to keep.
+    /// Returns an error for a server that cannot write a file.
     ///
-    /// - Parameter number: The operating system's error.
-    /// - Returns: 507 where there is no room, otherwise 500.
+    /// - Parameter number: The operating system's error number.
+    /// - Returns: An error with status 507 if the disk is full, otherwise 500.
     static func storage(_ number: Int32) -> RequestError {
         let isFull = [ENOSPC, EDQUOT, EFBIG].contains(number)
         var error = RequestError(

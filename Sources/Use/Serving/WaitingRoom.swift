@@ -2,13 +2,13 @@ import Synchronization
 
 /// Counts the requests that wait for the model and those that it works on.
 final class WaitingRoom: Sendable {
-    /// How many wait, and how many are recognized.
+    /// The numbers of waiting and running requests.
     struct Counts: Equatable {
         var waiting = 0
         var running = 0
     }
 
-    /// A request's place; it is given back at the latest when nobody holds it.
+    /// A request's place, which is given up no later than its last reference.
     final class Place: Sendable {
         private enum State { case waiting, running, left }
 
@@ -19,7 +19,7 @@ final class WaitingRoom: Sendable {
 
         deinit { leave() }
 
-        /// The model begins.
+        /// Moves the request from waiting to running.
         func begin() {
             state.withLock { state in
                 guard state == .waiting else { return }
@@ -28,7 +28,7 @@ final class WaitingRoom: Sendable {
             }
         }
 
-        /// The request is done, or given up.
+        /// Ends the request, finished or abandoned.
         func leave() {
             state.withLock { state in
                 room.counts.withLock { counts in
@@ -46,20 +46,20 @@ final class WaitingRoom: Sendable {
     private let most: Int
     fileprivate let counts = Mutex(Counts())
 
-    /// Makes room for this many waiting requests.
+    /// Makes a room for this many waiting requests.
     init(most: Int) { self.most = most }
 
-    /// How many there are.
+    /// The current numbers.
     var current: Counts { counts.withLock { $0 } }
 
-    /// Makes sure that another one may come.
+    /// Checks that there is room for another request.
     ///
     /// - Throws: `RequestError`.
     func check() throws { if current.waiting >= most { throw RequestError.tooMany } }
 
-    /// Takes a place.
+    /// Adds a waiting request.
     ///
-    /// - Throws: `RequestError` when too many wait.
+    /// - Throws: `RequestError` when too many are waiting.
     func enter() throws -> Place {
         try counts.withLock { counts in
             guard counts.waiting < most else { throw RequestError.tooMany }

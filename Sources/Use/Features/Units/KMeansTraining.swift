@@ -2,22 +2,22 @@ import Foundation
 import W2VBase
 import W2VTorch
 
-/// How k-means clusters are found.
+/// The options of k-means clustering.
 public struct KMeansOptions: Sendable, Equatable {
     /// The seed of every random choice: the same vectors, options and number of threads give the same clusters.
     public var seed: UInt64 = 1
-    /// How often everything is begun anew; the run with the least inertia is kept.
+    /// The number of runs from new random centers; the run with the least inertia is kept.
     public var restarts = 3
-    /// Vectors of a mini-batch.
+    /// The number of vectors of a mini-batch.
     public var batchSize = 10_000
-    /// At most so many mini-batches, in units of one pass over all vectors.
+    /// The most mini-batches, in units of passes over all vectors.
     public var passes = 20
-    /// Mini-batches without a better inertia after which the clusters count as found.
+    /// The number of mini-batches without a better inertia after which a run has converged.
     public var patience = 50
-    /// At most so many passes over all vectors at the end (Lloyd 1982), until nothing changes any more.
+    /// The most final passes over all vectors (Lloyd 1982), which end early when nothing changes any more.
     public var polishingPasses = 10
 
-    /// Seed 1, three runs, batches of 10,000.
+    /// Makes the default options: seed 1, three runs, batches of 10,000.
     public init() {}
 
     func validate() throws(FeatureError) {
@@ -27,13 +27,13 @@ public struct KMeansOptions: Sendable, Equatable {
     }
 }
 
-/// What came of a training of clusters.
+/// The result of k-means clustering.
 public struct KMeansResult: Sendable {
     /// The clusters.
     public let clusters: KMeans
     /// The mean squared distance of a vector to its center.
     public let inertia: Double
-    /// How many vectors each cluster has.
+    /// The number of vectors of each cluster.
     public let sizes: [Int]
     /// The inertia of every run, in order.
     public let runs: [Double]
@@ -47,13 +47,14 @@ extension KMeans {
     ///
     /// - Parameters:
     ///   - vectors: [vectors, dimension], FP32 in host memory.
-    ///   - count: How many clusters.
-    ///   - options: Seed, restarts and sizes.
-    ///   - device: Where to compute.
-    ///   - progress: Called after every mini-batch or pass with the run (from 1), the batch and the mean squared distance.
+    ///   - count: The number of clusters.
+    ///   - options: The seed, the number of runs and the sizes.
+    ///   - device: The device that computes.
+    ///   - progress: Called after every mini-batch or pass with the run (from 1), the batch and the mean squared
+    ///     distance.
     /// - Returns: The best run's clusters.
     /// - Throws: ``FeatureError`` when there are fewer vectors than clusters or an option is impossible,
-    ///   `CancellationError`, `TorchError.operation` if LibTorch refuses.
+    ///   `CancellationError`, `TorchError`.
     public static func train(
         _ vectors: Tensor, count: Int, options: KMeansOptions = KMeansOptions(), on device: Device = .cpu,
         progress: (Int, Int, Double) -> Void = { _, _, _ in }
@@ -90,13 +91,13 @@ private struct Run {
     let options: KMeansOptions
     let device: Device
     private var stream: RandomStream
-    /// [clusters, dimension] on the device.
+    /// The centers, [clusters, dimension], on the device.
     var centroids: Tensor
     /// The mean squared distance over all vectors, once trained.
     var inertia = Double.infinity
-    /// The vectors of each cluster, once trained.
+    /// The number of vectors of each cluster, once trained.
     var sizes: [Int] = []
-    /// The squared distance of each vector to its center, at the last pass over all.
+    /// The squared distance of each vector to its center, as of the last pass over all vectors.
     private var distances: [Double] = []
 
     init(_ vectors: Tensor, count: Int, options: KMeansOptions, device: Device, number: Int) {
@@ -119,7 +120,7 @@ private struct Run {
                 progress(step, inertia)
             }
         }
-        // A last pass always measures; the ones before move the centers to the means.
+        // A final pass always measures; the ones before move the centers to the means.
         var previous = Double.infinity
         for pass in 0...options.polishingPasses {
             try Task.checkCancellation()
@@ -136,10 +137,10 @@ private struct Run {
 
     // MARK: Start
 
-    /// Random vectors, distinct where there are enough, in a random order.
+    /// Returns random vectors, distinct if there are enough, in random order.
     private mutating func sample(_ wanted: Int) throws -> Tensor {
         if wanted >= total { return try vectors.to(device: device) }
-        // Floyd's choice of distinct numbers.
+        // Floyd's algorithm for sampling distinct numbers.
         var chosen: Set<Int> = []
         for last in (total - wanted)..<total {
             let number = stream.integer(below: last + 1)
@@ -148,7 +149,8 @@ private struct Run {
         return try vectors.taking(Tensor(chosen.sorted())).to(device: device)
     }
 
-    /// k-means++: each further center is drawn by its squared distance to the nearest one so far, as the best of several.
+    /// Chooses centers by k-means++: each one is drawn by its squared distance to the nearest center so far, as the
+    /// best of several.
     private mutating func start() throws -> Tensor {
         let candidates = try sample(max(3 * options.batchSize, 3 * count))
         let size = candidates.size(0)
@@ -182,7 +184,7 @@ private struct Run {
         return try candidates.taking(Tensor(chosen).to(device: device))
     }
 
-    /// An index with a probability in proportion to its weight; where all weights are 0, any that is not chosen yet.
+    /// Draws an index with a probability proportional to its weight; if all weights are 0, any index not chosen yet.
     private mutating func draw(_ weights: [Double], sum: Double, besides chosen: [Int]) -> Int {
         if sum > 0 {
             var rest = stream.uniform() * sum
@@ -201,9 +203,9 @@ private struct Run {
 
     private mutating func learn(progress: (Double) -> Void) throws {
         let steps = (options.passes * total + options.batchSize - 1) / options.batchSize
-        // How many vectors each center is the mean of so far.
+        // The number of vectors that each center has been the mean of so far.
         var weights = try Tensor.zeros([count], device: device)
-        // Whose clusters nobody joins in so many batches are empty.
+        // A cluster that no vector joins in this many batches is empty.
         let watched = max(10, (total + options.batchSize - 1) / options.batchSize)
         var joined = try Tensor.zeros([count], device: device)
         var average: Double?
@@ -217,7 +219,7 @@ private struct Run {
             let (sums, counts) = try search.sums(batch, clusters)
             weights = try weights + counts
             joined = try joined + counts
-            // c ← c + (Σx − n·c) / N: the mean of all that has been assigned to the center.
+            // c ← c + (Σx − n·c) / N: the mean of all vectors assigned to the center so far.
             let change = try (sums - centroids * counts.unsqueezed(1)) / weights.clamped(below: 1).unsqueezed(1)
             centroids = try centroids + change
 
@@ -233,7 +235,7 @@ private struct Run {
             let empty = counted.indices.filter { counted[$0] == 0 }
             if !empty.isEmpty {
                 try move(empty, to: far(batch, distances.elements(Double.self), count: empty.count))
-                // A moved center learns as quickly as a new one.
+                // A moved center learns as fast as a new one.
                 let fresh = try Tensor(counted.map { Float($0 == 0 ? 0 : 1) }).to(device: device)
                 weights = try weights * fresh
             }
@@ -241,7 +243,7 @@ private struct Run {
         }
     }
 
-    /// Some of the vectors, drawn by their squared distance to their own centers.
+    /// Returns some of the vectors, drawn by their squared distance to their own centers.
     private mutating func far(_ vectors: Tensor, _ distances: [Double], count: Int) throws -> Tensor {
         var weights = distances
         var rows: [Int] = []
@@ -260,7 +262,7 @@ private struct Run {
 
     // MARK: All vectors
 
-    /// One pass: sets inertia, sizes and distances, and gives what the means are made of.
+    /// Makes one pass: sets inertia, sizes and distances, and returns the sums and counts of the means.
     private mutating func measure() throws -> (sums: Tensor, counts: Tensor) {
         let search = try NearestCentroid(centroids)
         var sums = try Tensor.zeros(centroids.shape, dtype: .float64, device: device)
@@ -280,14 +282,14 @@ private struct Run {
         return (sums, counts)
     }
 
-    /// The mean of each cluster; an empty one stays where it is.
+    /// Returns the mean of each cluster; an empty cluster keeps its center.
     private func means(_ sums: Tensor, _ counts: Tensor) throws -> Tensor {
         let means = try (sums / counts.clamped(below: 1).unsqueezed(1)).to(dtype: .float32)
         let isEmpty = try counts.equals(0).unsqueezed(1)
         return try Tensor.choose(isEmpty, centroids, else: means)
     }
 
-    /// Puts empty clusters where vectors are far from their centers.
+    /// Moves the centers of empty clusters to vectors that are far from their centers.
     private mutating func moveEmpty() throws {
         let empty = sizes.indices.filter { sizes[$0] == 0 }
         try move(empty, to: far(vectors, distances, count: empty.count))

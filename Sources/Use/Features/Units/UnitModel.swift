@@ -2,37 +2,37 @@ import Foundation
 import W2VBase
 import W2VTorch
 
-/// Clusters of a model's features, whose numbers serve as pseudo-phonemes.
+/// Clusters of a model's features, whose indices serve as pseudo-phonemes.
 ///
-/// The file is a safetensors file with `centroids` [clusters, dimension] and `sizes`, and in its metadata the layer and
-/// the fingerprint of the model.
+/// Stored as a safetensors file with `centroids` [clusters, dimension] and `sizes`, and the layer and the model's
+/// fingerprint in its metadata.
 public struct UnitModel: Sendable {
     /// The clusters.
     public let clusters: KMeans
-    /// How many of the training's frames each cluster has.
+    /// The number of training frames of each cluster.
     public let sizes: [Int]
-    /// The layer whose features they are.
+    /// The layer whose features were clustered.
     public let layer: FeatureLayer
     /// Whether an Hourglass's shortened layer was brought to the rate of the others.
     public let upsamples: Bool
-    /// What the model was called.
+    /// The name of the model.
     public let checkpoint: String
-    /// Tells the model from others.
+    /// The fingerprint that identifies the model.
     public let fingerprint: String
     /// The mean squared distance of the training's frames to their centers.
     public let inertia: Double
-    /// The seed that the clusters were found with.
+    /// The random seed of the clustering.
     public let seed: UInt64
 
     private static let format = "wav2vec2 units"
 
-    /// Gathers clusters and where they come from.
+    /// Makes a unit model of clusters and their origin.
     ///
     /// - Parameters:
     ///   - result: The clusters.
-    ///   - request: The layer, one alone, and its rate.
+    ///   - request: The layer, exactly one, and its rate.
     ///   - featurizer: The model.
-    ///   - seed: The seed that they were found with.
+    ///   - seed: The random seed of the clustering.
     /// - Throws: ``FeatureError/badOption(name:reason:)`` for several layers, or pooled ones.
     public init(_ result: KMeansResult, _ request: FeatureRequest, of featurizer: Featurizer, seed: UInt64) throws {
         guard request.layers.count == 1, request.pooling == .none else {
@@ -50,9 +50,9 @@ public struct UnitModel: Sendable {
 
     /// Reads a file.
     ///
-    /// - Parameter url: What ``write(to:)`` has written.
-    /// - Throws: `SafetensorsError` when it is no such file, ``FeatureError/damaged(file:reason:)`` when it holds
-    ///   something else.
+    /// - Parameter url: A file from ``write(to:)``.
+    /// - Throws: `SafetensorsError` when it is not a safetensors file, ``FeatureError/damaged(file:reason:)`` when its
+    ///   content is not a unit model.
     public init(contentsOf url: URL) throws {
         func damaged(_ reason: String) -> FeatureError { .damaged(file: url.path, reason: reason) }
         let file = try SafetensorsFile(url)
@@ -78,7 +78,7 @@ public struct UnitModel: Sendable {
         self.seed = seed
     }
 
-    /// Writes a file; an old one is replaced only by a whole new one.
+    /// Writes a file; replaces an old one only with a complete new one.
     ///
     /// - Parameter url: The file.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
@@ -92,15 +92,15 @@ public struct UnitModel: Sendable {
             ], to: url)
     }
 
-    /// What to ask a featurizer for.
+    /// The request of the layer's features to a featurizer.
     public var request: FeatureRequest { FeatureRequest([layer], upsamples: upsamples) }
 
     /// Checks that a model is the one whose features were clustered.
     ///
     /// - Parameters:
     ///   - featurizer: The model.
-    ///   - path: What errors call the units.
-    /// - Throws: ``FeatureError``, saying in what the two differ.
+    ///   - path: The units' name in error messages.
+    /// - Throws: ``FeatureError``, naming the difference.
     public func require(_ featurizer: Featurizer, path: String) throws {
         if let stage = try? LayerStage(layer, in: featurizer.configuration), stage.dimension != clusters.dimension {
             throw FeatureError.dimension(found: stage.dimension, expected: clusters.dimension)
@@ -110,13 +110,13 @@ public struct UnitModel: Sendable {
         }
     }
 
-    /// The units of a recording.
+    /// Returns the units of a recording.
     ///
     /// - Parameters:
-    ///   - features: Of this model's layer, frame by frame.
-    ///   - device: Where to compute.
-    /// - Returns: A number from 0 for each frame.
-    /// - Throws: ``FeatureError/dimension(found:expected:)``; `TorchError.operation` if LibTorch refuses.
+    ///   - features: The features of this model's layer, frame by frame.
+    ///   - device: The device that computes.
+    /// - Returns: The cluster of each frame, from 0.
+    /// - Throws: ``FeatureError/dimension(found:expected:)``; `TorchError`.
     public func units(_ features: LayerFeatures, on device: Device = .cpu) throws -> [Int] {
         try clusters.assign(features.values, on: device)
     }

@@ -1,16 +1,16 @@
 import Foundation
 import W2VBase
 
-/// How well units go with phones: HuBERT's three figures.
+/// The match of units with phones: HuBERT's three measures.
 ///
 /// Source: Hsu et al. 2021, "HuBERT: Self-Supervised Speech Representation Learning by Masked Prediction of Hidden Units".
-/// All of them come from how often each phone y and unit z fall on the same frame, p(y, z).
+/// All of them are computed from p(y, z), how often phone y and unit z occur in the same frame.
 public struct UnitQuality: Sendable, Equatable {
-    /// For each phone and unit, on how many frames both are; absent pairs have none.
+    /// The number of frames of each pair of phone and unit; absent pairs have 0.
     private var joint: [Pair: Int] = [:]
     private var phoneCounts: [ExactText: Int] = [:]
     private var unitCounts: [ExactText: Int] = [:]
-    /// Frames with a phone and a unit.
+    /// The number of frames with a phone and a unit.
     public private(set) var frames = 0
 
     private struct Pair: Hashable {
@@ -18,13 +18,13 @@ public struct UnitQuality: Sendable, Equatable {
         var unit: ExactText
     }
 
-    /// Nothing counted yet.
+    /// Starts without counts.
     public init() {}
 
     /// Counts a frame.
     ///
     /// - Parameters:
-    ///   - phone: The phone that is spoken.
+    ///   - phone: The phone spoken in the frame.
     ///   - unit: The unit of the frame.
     public mutating func add(phone: String, unit: String) {
         let (phone, unit) = (ExactText(phone), ExactText(unit))
@@ -34,19 +34,19 @@ public struct UnitQuality: Sendable, Equatable {
         frames += 1
     }
 
-    /// How many different phones there are.
+    /// The number of different phones.
     public var phones: Int { phoneCounts.count }
-    /// How many different units there are.
+    /// The number of different units.
     public var units: Int { unitCounts.count }
 
-    /// How often a unit's most frequent phone is the right one: Σ_z max_y p(y, z).
+    /// The phone purity, Σ_z max_y p(y, z): how often a unit's most frequent phone is the right one.
     ///
-    /// More units make it rise.
+    /// It rises with the number of units.
     public var phonePurity: Double? { share { $0.unit } }
 
-    /// How often a phone's most frequent unit is the one that the frame has: Σ_y max_z p(y, z).
+    /// The cluster purity, Σ_y max_z p(y, z): how often a phone's most frequent unit is the frame's.
     ///
-    /// More units make it fall.
+    /// It falls with the number of units.
     public var clusterPurity: Double? { share { $0.phone } }
 
     private func share(_ key: (Pair) -> ExactText) -> Double? {
@@ -62,14 +62,15 @@ public struct UnitQuality: Sendable, Equatable {
     public var unitEntropy: Double { entropy(unitCounts) }
 
     private func entropy(_ counts: [ExactText: Int]) -> Double {
-        // Sums in a fixed order, so that equal counts give equal figures.
+        // Sums in a fixed order, so that equal counts give equal results.
         counts.values.sorted().reduce(0) { sum, count in
             let probability = Double(count) / Double(frames)
             return sum - probability * log2(probability)
         }
     }
 
-    /// Phone-normalized mutual information I(y; z) / H(y): the share of a phone's uncertainty that its unit takes away.
+    /// The phone-normalized mutual information I(y; z) / H(y): the share of a phone's uncertainty that its unit
+    /// removes.
     public var phoneNormalizedMutualInformation: Double? {
         guard frames > 0, phoneEntropy > 0 else { return nil }
         let terms = joint.map { pair, count in

@@ -1,49 +1,50 @@
 import Foundation
 import W2VBase
 
-/// The units of an utterance, frame by frame or run by run, as text.
+/// The units of an utterance as text, one per frame or one per run of equal units.
 public struct UnitSequence: Sendable, Equatable {
-    /// How a file has them.
+    /// A file format of units.
     public enum Format: String, Sendable, CaseIterable {
-        /// Lines of an utterance's name, a tab, and its units with spaces between them.
+        /// Lines of an utterance's name, a tab, and its units separated by spaces.
         case text
-        /// Lines of units with spaces between them, in the order of the manifest, as HuBERT's recipes read them.
+        /// Lines of units separated by spaces, in the manifest's order, as HuBERT's recipes expect.
         case km
     }
 
     /// The utterance's name.
     public var name: String
-    /// The units: numbers, or with several groups such as `3-14`.
+    /// The units: numbers, or with several groups, text such as `3-14`.
     public var symbols: [String]
 
-    /// Gathers units.
+    /// Makes a sequence from symbols.
     ///
     /// - Parameters:
     ///   - name: The utterance's name.
-    ///   - symbols: Its units.
+    ///   - symbols: The units.
     public init(name: String, symbols: [String]) {
         self.name = name
         self.symbols = symbols
     }
 
-    /// Gathers units given as numbers.
+    /// Makes a sequence from numbers.
     ///
     /// - Parameters:
     ///   - name: The utterance's name.
-    ///   - units: Its units.
+    ///   - units: The units.
     public init(name: String, units: [Int]) { self.init(name: name, symbols: units.map(String.init)) }
 
-    /// One unit for each run of equal ones.
+    /// The sequence with one unit for each run of equal ones.
     public var collapsed: UnitSequence {
         var symbols: [String] = []
         for symbol in self.symbols where symbol != symbols.last { symbols.append(symbol) }
         return UnitSequence(name: name, symbols: symbols)
     }
 
-    /// The line of a file.
+    /// Returns the line of a file.
     ///
-    /// - Parameter format: The file's form.
-    /// - Returns: A line without its end. Controls in the name, such as a tab, are shown as `<U+0009>`.
+    /// - Parameter format: The file's format.
+    /// - Returns: A line without its line break. Control characters in the name, such as a tab, are written as
+    ///   `<U+0009>`.
     public func line(_ format: Format) -> String {
         let hasControls = name.unicodeScalars.contains {
             [.control, .lineSeparator, .paragraphSeparator].contains($0.properties.generalCategory)
@@ -51,13 +52,13 @@ public struct UnitSequence: Sendable, Equatable {
         return (format == .text ? (hasControls ? name.printable : name) + "\t" : "") + symbols.joined(separator: " ")
     }
 
-    /// Reads a file of units; a tab in its first line tells the forms apart.
+    /// Reads a file of units, whose format follows from its first line: `text` has a tab.
     ///
     /// - Parameters:
     ///   - url: The file.
     ///   - names: The names of the manifest's utterances, in order.
-    ///   - manifest: What errors call the manifest.
-    /// - Returns: One sequence an utterance, in the manifest's order.
+    ///   - manifest: The manifest's name in error messages.
+    /// - Returns: One sequence per utterance, in the manifest's order.
     /// - Throws: ``FeatureError``, naming the line; `CocoaError` when the file cannot be read.
     public static func read(_ url: URL, names: [String], manifest: String) throws -> [UnitSequence] {
         guard let data = try? Data(contentsOf: url) else {

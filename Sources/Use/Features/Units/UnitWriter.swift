@@ -2,7 +2,7 @@ import Foundation
 import W2VBase
 import W2VTorch
 
-/// Writes units of utterances into a file, which appears when it is whole.
+/// Writes the units of utterances into a file, which appears only when it is complete.
 public final class UnitWriter {
     private let url: URL
     private let format: UnitSequence.Format
@@ -11,8 +11,8 @@ public final class UnitWriter {
     /// Prepares the file.
     ///
     /// - Parameters:
-    ///   - url: The file; there must be none yet.
-    ///   - format: Its form.
+    ///   - url: The file, which must not exist.
+    ///   - format: The file's format.
     /// - Throws: ``FeatureError/occupied(path:advice:)``; `FileWriteError` when its folder cannot be written to.
     public init(_ url: URL, format: UnitSequence.Format) throws {
         guard !FileManager.default.fileExists(atPath: url.path) else {
@@ -26,24 +26,24 @@ public final class UnitWriter {
 
     /// Adds an utterance.
     ///
-    /// - Parameter sequence: Its units; without any, a `.km` file gets an empty line.
+    /// - Parameter sequence: The utterance's units; an empty sequence becomes an empty line in a `.km` file.
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     public func append(_ sequence: UnitSequence) throws {
         try Data((sequence.line(format) + "\n").utf8).withUnsafeBytes { try spool.append($0) }
     }
 
-    /// Gives the file its name.
+    /// Completes the file and gives it its name.
     ///
     /// - Throws: `FileWriteError` when the disk is full or the system fails.
     public func finish() throws {
         try AtomicFile.write(to: url) { file in try spool.copy(0..<spool.count) { try file.append($0) } }
     }
 
-    /// Writes a dictionary as HuBERT's recipes have it: a line `UNIT 1` for each unit that there can be.
+    /// Writes a dictionary in the form of HuBERT's recipes: a line `UNIT 1` for each possible unit.
     ///
     /// - Parameters:
     ///   - symbols: The units.
-    ///   - url: The file; there must be none yet.
+    ///   - url: The file, which must not exist.
     /// - Throws: ``FeatureError/occupied(path:advice:)``; `FileWriteError` when the disk is full or the system fails.
     public static func write(dictionary symbols: some Sequence<String>, to url: URL) throws {
         guard !FileManager.default.fileExists(atPath: url.path) else {
