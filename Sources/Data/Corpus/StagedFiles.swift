@@ -32,7 +32,6 @@ public final class StagedFiles {
     }
 
     /// Returns whether a staged file already exists with the same content.
-    /// - Returns: Whether nothing will change.
     public func isUnchanged(_ url: URL) -> Bool {
         guard let staged = files.first(where: { $0.url == url }) else { return true }
         guard let temporary = staged.file.temporaryPath else { return false }
