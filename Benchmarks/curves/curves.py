@@ -20,8 +20,8 @@ import sys
 
 SHAPES = ("plain", "hourglass")
 STAGES = ("pretrain", "finetune")
-# How far a fresh run may leave the range that the committed run had at this validation and its two neighbors: a run that
-# takes off a hundred updates earlier or later is the same run on another machine.
+# How far a fresh run may leave the range that the committed run had at this validation and its two neighbors: a run
+# whose loss drops a hundred updates earlier or later is the same run on another machine.
 BANDS = {"pretrain": {"loss": 0.15, "accuracy": 0.03}, "finetune": {"cer": 0.05, "wer": 0.06}}
 
 

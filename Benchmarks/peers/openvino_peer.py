@@ -38,7 +38,7 @@ if found.variant == "fp32":
 else:
     model = core.read_model(quantized(found.variant))
     if found.variant == "int8":
-        # Activations are quantized in groups as they come.
+        # Activations are quantized in groups, dynamically.
         hints["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 32
 compiled = core.compile_model(model, "CPU", hints)
 

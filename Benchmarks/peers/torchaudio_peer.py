@@ -9,7 +9,7 @@ import torch
 
 import common
 
-# The model is Python alone. The package's compiled part has nothing to do with it, and wants CUDA's libraries: it stays out.
+# The model is pure Python. The package's compiled part is not needed and requires CUDA's libraries, so it is left out.
 sys.path.append(sys.prefix + "/torchaudio")
 package = types.ModuleType("torchaudio")
 package.__path__ = list(importlib.util.find_spec("torchaudio").submodule_search_locations)

@@ -28,7 +28,7 @@ def pretraining(audio):
         feat_quantizer_dropout=0.1, layerdrop=0.0, mask_time_prob=0.65, mask_time_length=10, attn_implementation="sdpa")
     model = Wav2Vec2ForPreTraining(config).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
-    # Pre-training crops to one length: there is nothing to pad.
+    # Pre-training crops to one length, without padding.
     batch = torch.stack([signal[: min(map(len, audio))] for signal in audio])
     shape = (len(audio), int(model._get_feat_extract_output_lengths(batch.shape[1])))
 
@@ -56,7 +56,7 @@ def finetuning(audio):
     model.freeze_feature_encoder()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-5, fused=True)
     batch, mask = common.padded(audio)
-    # 14 letters a second; what is not a label is -100.
+    # 14 letters per second; -100 marks positions without a label.
     counts = [max(1, len(signal) * 14 // 16000) for signal in audio]
     labels = torch.full((len(audio), max(counts)), -100)
     for row, count in enumerate(counts):
@@ -64,7 +64,7 @@ def finetuning(audio):
     equal = len({len(signal) for signal in audio}) == 1
 
     def step():
-        # Without padding no mask is needed, and attention is faster without.
+        # Without padding no mask is needed, and attention is faster without one.
         with precision():
             loss = model(batch, attention_mask=None if equal else mask, labels=labels).loss
         loss.backward()
@@ -82,7 +82,7 @@ def inference(found):
 
         @torch.inference_mode()
         def step():
-            # Models with group normalization take padding as silence, by their model cards: no mask.
+            # Models with group normalization treat padding as silence, according to their model cards: no mask.
             for batch in batches:
                 model(batch).logits.log_softmax(-1)
 

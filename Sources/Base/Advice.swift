@@ -1,6 +1,6 @@
-/// What to do about an error: a clause without a full stop.
+/// Advice on an error: a clause without a period.
 ///
-/// Where it depends on the program what to do, the clause holds a ``Phrase``: `"\(.resume) to continue"`.
+/// If the advice depends on the program, the clause contains a ``Phrase``: `"\(.resume) to continue"`.
 public struct Advice: Sendable, Hashable, CustomStringConvertible, ExpressibleByStringInterpolation {
     /// A clause under construction.
     public struct StringInterpolation: StringInterpolationProtocol {
@@ -17,7 +17,7 @@ public struct Advice: Sendable, Hashable, CustomStringConvertible, ExpressibleBy
             append("\(value)")
         }
 
-        /// Appends words that a program may replace by its own.
+        /// Appends words that a program may replace.
         public mutating func appendInterpolation(_ phrase: Phrase) { pieces.append(.phrase(phrase)) }
 
         /// Appends to the text before, so that equal clauses have equal pieces.
@@ -48,12 +48,12 @@ public struct Advice: Sendable, Hashable, CustomStringConvertible, ExpressibleBy
 
     private init(pieces: [Piece]) { self.pieces = pieces }
 
-    /// The phrases that the advice holds, for a program that offers to do what they say.
+    /// The phrases in the advice, for a program that offers to follow them.
     public var phrases: [Phrase] {
         pieces.compactMap { if case .phrase(let phrase) = $0 { phrase } else { nil } }
     }
 
-    /// The clause, in the program's words where it has any.
+    /// The clause, in the program's words if it has any.
     public var description: String {
         pieces.reduce(into: "") { text, piece in
             switch piece {

@@ -5,7 +5,7 @@ public struct CRC32: Sendable {
     /// The checksum of all bytes so far.
     public private(set) var value: UInt32 = 0
 
-    /// Begins with the checksum of nothing.
+    /// Starts with the checksum of no bytes.
     public init() {}
 
     /// Adds bytes.

@@ -1,22 +1,22 @@
 import Foundation
 
-/// What an error is about, from which a program's exit code follows.
+/// The kind of an error, which determines a program's exit code.
 public enum ErrorKind: Sendable, Hashable {
-    /// Something was asked for that cannot be done as asked.
+    /// The request itself cannot be fulfilled.
     case usage
-    /// A file, a recording or a model that was given cannot be used.
+    /// A given file, recording or model cannot be used.
     case input
-    /// The work failed, and what was given may be in order: a full disk, a device, another process.
+    /// The work failed, possibly with valid input: a full disk, a device, another process.
     case failure
     /// A signal asked to stop.
     case interrupted(signal: Int32)
 }
 
-/// What an error says, in clauses without a full stop.
+/// The contents of an error message, in clauses without a period.
 public struct Explanation: Sendable {
-    /// What is wrong: the file, the line or the recording, what was expected and what was found.
+    /// The problem: the file, line or recording, what was expected and what was found.
     public let problem: String
-    /// What to do; nil where the problem says enough.
+    /// The advice; nil if the problem says enough.
     public let advice: Advice?
     /// The error behind this one.
     public let cause: (any Error)?
@@ -29,27 +29,27 @@ public struct Explanation: Sendable {
     }
 }
 
-/// An error that says what is wrong and what to do about it.
+/// An error that explains the problem and what to do about it.
 ///
 /// Its `description` follows one rule: the problem, a colon and the cause, a semicolon and the advice.
 public protocol ExplainedError: LocalizedError, CustomStringConvertible, Sendable {
-    /// What the error is about.
+    /// The kind of the error.
     var kind: ErrorKind { get }
-    /// Problem, advice and cause.
+    /// The problem, the advice and the cause.
     var explanation: Explanation { get }
 }
 
 extension ExplainedError {
-    /// What is wrong.
+    /// The problem.
     public var problem: String { explanation.problem }
 
-    /// What to do; nil where the problem says enough.
+    /// The advice; nil if the problem says enough.
     public var advice: Advice? { explanation.advice }
 
     /// The error behind this one.
     public var cause: (any Error)? { explanation.cause }
 
-    /// Problem, cause and advice in one sentence, on one line that a terminal shows as it is.
+    /// Problem, cause and advice in one sentence, on one line that is safe for a terminal.
     public var description: String {
         let explanation = explanation
         return (Self.statement(explanation) + (explanation.advice.map { "; \($0)" } ?? "")).printable

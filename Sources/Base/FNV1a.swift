@@ -1,13 +1,14 @@
 /// The hash FNV-1a of 64 bits (Fowler, Noll and Vo), which is the same on every machine and day, unlike Swift's `Hasher`.
 ///
-/// It tells versions and lists apart; it is no protection against forgery. Results are stored in files: never change it.
+/// It distinguishes versions and lists; it does not protect against forgery. Results are stored in files: never change
+/// it.
 @frozen public struct FNV1a: Sendable {
     @usableFromInline var hash: UInt64 = 0xCBF2_9CE4_8422_2325
 
-    /// The hash of what was added so far.
+    /// The hash of everything added so far.
     @inlinable public var value: UInt64 { hash }
 
-    /// Begins with the hash of nothing.
+    /// Starts with the hash of no bytes.
     @inlinable public init() {}
 
     /// Adds a byte, or a word of up to 64 bits in one step.

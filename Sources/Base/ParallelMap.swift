@@ -1,20 +1,20 @@
 import Foundation
 import Synchronization
 
-/// The same work on many items, by a few threads of their own: on Swift's shared pool, work that takes long would hold up
-/// every other task of the program.
+/// Does the same work on many items, on threads of its own: on Swift's shared pool, long work would delay all other
+/// tasks of the program.
 public enum ParallelMap {
     private static let workers = DispatchQueue(label: "parallel map", attributes: .concurrent)
 
     /// Calls `body` for every number below `count`, and waits for the results.
     ///
     /// - Parameters:
-    ///   - count: How many items there are.
-    ///   - threads: How many work at a time.
-    ///   - block: How many items a thread takes at once.
-    ///   - stop: Asked before every block; with `true` nothing more is begun.
+    ///   - count: Number of items.
+    ///   - threads: Maximum number of threads.
+    ///   - block: Number of items that a thread takes at a time.
+    ///   - stop: Polled before every block; if it returns `true`, nothing more is started.
     ///   - body: The work on one item; called on any thread.
-    /// - Returns: A result each, in order; fewer only after a stop.
+    /// - Returns: One result per item, in order; fewer only after a stop.
     public static func map<Value: Sendable, Failure: Error>(
         count: Int, threads: Int = ProcessInfo.processInfo.activeProcessorCount, block: Int = 16,
         stop: @Sendable () -> Bool = { false }, _ body: @Sendable (Int) throws(Failure) -> Value
@@ -37,12 +37,12 @@ public enum ParallelMap {
     /// Transforms elements without blocking the task that waits for them.
     ///
     /// - Parameters:
-    ///   - elements: What to work on.
-    ///   - threads: How many are worked on at the same time; as many as there are cores where this is nil.
-    ///   - finished: Called after each with the number of those done.
-    ///   - transform: The work on one; runs on any thread.
-    /// - Returns: A result each, in the order given.
-    /// - Throws: The first error of `transform`, and `CancellationError` when the task is cancelled.
+    ///   - elements: The elements.
+    ///   - threads: Maximum number of threads; nil for the number of cores.
+    ///   - finished: Called after each element with the number of finished ones.
+    ///   - transform: The work on one element; called on any thread.
+    /// - Returns: One result per element, in the order given.
+    /// - Throws: The first error of `transform`, and `CancellationError` if the task is canceled.
     public static func map<Element: Sendable, Result: Sendable>(
         _ elements: [Element], threads: Int? = nil, finished: ((Int) -> Void)? = nil,
         _ transform: @escaping @Sendable (Element) throws -> Result

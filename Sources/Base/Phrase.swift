@@ -1,15 +1,15 @@
 import Synchronization
 
-/// Words for something that a program names in its own way: an option to give, a command to run.
+/// Words for something that a program names in its own way: an option or a command.
 ///
-/// A library speaks of "another output"; a program with a command line has its users type an option. Each library lists
-/// its phrases in an extension of this type, and a program gives its own words for them once, as it starts.
+/// A library speaks of "another output"; a program with a command line tells its users which option to type. Each
+/// library lists its phrases in an extension of this type, and a program supplies its own words once, when it starts.
 public struct Phrase: Sendable, Hashable, CustomStringConvertible {
-    /// The phrase's name, which is the same whatever its value.
+    /// The phrase's name, which does not depend on its values.
     public let name: String
-    /// The words of a library, in which nothing depends on the program.
+    /// A library's words, which do not depend on the program.
     public let neutral: String
-    /// What a program's words may take up, such as a path or a number.
+    /// Values that the program's words may contain, such as a path or a number.
     public let values: [String]
 
     private static let vocabulary = Mutex<[String: String]>([:])
@@ -17,9 +17,9 @@ public struct Phrase: Sendable, Hashable, CustomStringConvertible {
     /// Makes a phrase.
     ///
     /// - Parameters:
-    ///   - neutral: The words where the program has none of its own.
-    ///   - values: What the program's words may take up.
-    ///   - name: The name, that of the member of this type that holds the phrase.
+    ///   - neutral: The words for programs that supply no words of their own.
+    ///   - values: Values that the program's words may contain.
+    ///   - name: The name of the member of this type that holds the phrase.
     public init(_ neutral: String, values: [String] = [], name: String) {
         self.name = name
         self.neutral = neutral
@@ -34,7 +34,7 @@ public struct Phrase: Sendable, Hashable, CustomStringConvertible {
         return pieces.dropFirst().reduce(into: String(pieces.first ?? "")) { $0 += (values.next() ?? "") + $1 }
     }
 
-    /// Gives a program's words for phrases, for the whole process.
+    /// Sets a program's words for phrases, for the whole process.
     ///
     /// - Parameter words: The words for each phrase; each `{}` stands for the next of the phrase's values.
     public static func use(_ words: [Phrase: String]) {
@@ -45,10 +45,10 @@ public struct Phrase: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Phrase {
-    /// Where else to write.
+    /// Advice to write to another place.
     public static let otherOutput = Phrase("another output", name: "otherOutput")
-    /// How to have files replaced, with the files as its object.
+    /// Advice to allow replacing, with the files as its object.
     public static let replace = Phrase("allow replacing", name: "replace")
-    /// How to continue what was interrupted.
+    /// Advice to continue what was interrupted.
     public static let resume = Phrase("resume the run", name: "resume")
 }

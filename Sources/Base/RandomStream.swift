@@ -1,27 +1,28 @@
 import Foundation
 
-/// What a random stream is drawn for; streams of different purposes are independent of each other.
+/// The purpose of a random stream; streams of different purposes are independent of each other.
 ///
-/// Each library declares its own beside what draws: `extension RandomPurpose { static let crop = RandomPurpose(rawValue: 3) }`.
-/// The raw values are part of a run's reproducibility: never renumber them. 1 to 14 are taken.
+/// Each library declares its own beside the code that draws: `extension RandomPurpose { static let crop =
+/// RandomPurpose(rawValue: 3) }`. The raw values are part of a run's reproducibility: never renumber them. 1 to 14 are
+/// taken.
 public struct RandomPurpose: RawRepresentable, Hashable, Sendable {
-    /// The number that the stream's counter holds, below 2⁸.
+    /// The purpose's number in the stream's counter, below 2⁸.
     public let rawValue: UInt32
 
     /// Makes a purpose.
     ///
-    /// - Parameter rawValue: A number that no other purpose has, below 2⁸.
+    /// - Parameter rawValue: A number that other purposes do not have, below 2⁸.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// Made-up data for tests and benchmarks.
+    /// Synthetic data for tests and benchmarks.
     public static let synthesis = RandomPurpose(rawValue: 10)
 }
 
 /// A stream of random numbers that is a pure function of (seed, purpose, step, index).
 ///
-/// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): the key is the seed, the counter
-/// holds the purpose, the step, the index and the position in the stream. Nothing is carried from one draw's stream to
-/// the next, so a resumed run or another split of the batch over ranks draws the same numbers.
+/// Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): the key is the seed; the counter
+/// holds the purpose, the step, the index and the position in the stream. Streams share no state, so a resumed run or
+/// another division of the batch among processes draws the same numbers.
 public struct RandomStream: RandomNumberGenerator, Sendable {
     private let key: SIMD2<UInt32>
     private var counter: SIMD4<UInt32>
@@ -32,7 +33,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     ///
     /// - Parameters:
     ///   - step: The update or epoch number, at most 2³² − 1 (larger numbers wrap).
-    ///   - index: Which one within the step: a sub-batch, an utterance, a layer; below 2⁵⁶.
+    ///   - index: The number of the item within the step: a sub-batch, an utterance, a layer; below 2⁵⁶.
     public init(seed: UInt64, purpose: RandomPurpose, step: Int = 0, index: Int = 0) {
         key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
         // 24 bits of index and 8 bits of purpose share a word; the first word counts blocks of the stream.
@@ -65,33 +66,32 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
         return block[used]
     }
 
-    /// The next 64 random bits, from two words of the stream, the low one first.
+    /// Returns the next 64 random bits, from two words of the stream, the low one first.
     public mutating func next() -> UInt64 {
         let low = nextWord()
         return UInt64(nextWord()) << 32 | UInt64(low)
     }
 
-    /// A number in [0, 1), in double precision.
+    /// Draws a number in [0, 1), in double precision.
     public mutating func uniform() -> Double {
         Double(next() >> 11) * 0x1p-53
     }
 
-    /// A whole number in `0..<bound`.
+    /// Draws an integer in `0..<bound`, each with the same probability.
     ///
-    /// - Parameter bound: How many values there are; at least 1.
-    /// - Returns: Each value with the same probability.
+    /// - Parameter bound: Number of values; at least 1.
     public mutating func integer(below bound: Int) -> Int {
         precondition(bound > 0, "a random integer needs at least one value to choose from, got \(bound)")
         return Int(next(upperBound: UInt64(bound)))
     }
 
-    /// A standard normal number (Box and Muller 1958).
+    /// Draws a standard normal number (Box and Muller 1958).
     public mutating func normal() -> Double {
         let radius = (-2 * log(1 - uniform())).squareRoot()
         return radius * cos(2 * .pi * uniform())
     }
 
-    /// A seed for another library's generator, drawn from this stream.
+    /// Draws a seed for another library's generator.
     public mutating func seed() -> Int64 {
         Int64(next() >> 1)
     }

@@ -2,25 +2,25 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Notices what asks a process to stop, so that it can finish what it does.
+/// Receives signals that ask a process to stop, so that it can finish its work in order.
 ///
-/// That is Ctrl-C, SIGTERM, and the end of its terminal (SIGHUP), unless that was to be ignored from the start, as `nohup`
-/// has it. The end of a process's launcher counts as a SIGTERM, however often the system reports it.
+/// These are Ctrl-C, SIGTERM, and the end of the terminal (SIGHUP), unless it was ignored from the start, as with
+/// `nohup`. The end of a process's launcher counts as a SIGTERM, however often the system reports it.
 public final class StopSignal {
     /// The signal that the system sends a process whose launcher has ended.
     ///
-    /// It may come several times: a killed launcher's threads end one after the other, and in between its processes are
-    /// the children of the next one. A second SIGTERM would end a process that is saving. Without a handler this one ends
-    /// a process too.
+    /// It may come several times: a killed launcher's threads end one after another, and its processes become children
+    /// of the next one each time. A second SIGTERM would end a process that is saving. Without a handler this signal
+    /// ends a process too.
     public static let launcherEnded = SIGPWR
 
     private let state = State()
 
-    /// The number that dispatch's threads write and the program reads.
+    /// The signal's number, which Dispatch's threads write and the program reads.
     private final class State: Sendable {
         private let received = Atomic<Int32>(0)
 
-        /// The first signal counts: a launcher may send another one after it.
+        /// Records a signal; only the first one counts, because a launcher may send another one after it.
         ///
         /// - Returns: Whether it is the first.
         func note(_ number: Int32) -> Bool {
@@ -35,14 +35,14 @@ public final class StopSignal {
 
     private var sources: [any DispatchSourceSignal] = []
 
-    /// Starts to listen.
+    /// Starts listening.
     ///
-    /// The closures run on a thread of Dispatch's: all threads of Swift's tasks may be busy.
+    /// The closures run on one of Dispatch's threads, because all threads of Swift's tasks may be busy.
     ///
     /// - Parameters:
     ///   - first: Called once, with the first signal.
-    ///   - again: Called with every other signal from a person or the system; without it, a second signal of the same kind
-    ///     ends the process at once.
+    ///   - again: Called with each further signal from a person or the system; without it, a second signal of the same
+    ///     kind ends the process immediately.
     public init(
         _ first: @escaping @Sendable (Int32) -> Void = { _ in }, again: (@Sendable (Int32) -> Void)? = nil
     ) {
@@ -65,16 +65,16 @@ public final class StopSignal {
     }
 
     private static func isIgnored(_ number: Int32) -> Bool {
-        // The only way to ask that does not change the answer for a moment.
+        // The only way to query the handler without changing it for a moment.
         var action = sigaction()
         guard sigaction(number, nil, &action) == 0 else { return false }
         return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
             == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
-    /// The signal that asks to stop, if one came.
+    /// The received signal, if any.
     public var received: Int32? { check() }
 
-    /// Asks for the signal that asks to stop, from any thread.
+    /// Returns the received signal, if any, on any thread.
     public var check: @Sendable () -> Int32? { { [state] in state.number } }
 }

@@ -6,7 +6,7 @@ import W2VFetching
 import W2VKernels
 import W2VTorch
 
-/// `wav2vec2 doctor`: what this machine offers, and what is wrong with it.
+/// `wav2vec2 doctor`: checks what this machine offers, and what is wrong with it.
 struct DoctorCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
@@ -31,16 +31,16 @@ struct DoctorCommand: ParsableCommand, LoggingCommand {
     }
 }
 
-/// What `doctor` found.
+/// The findings of `doctor`.
 private struct DoctorReport: Encodable {
-    /// One codec, tried out.
+    /// A codec that was tried.
     struct Codec: Encodable {
         var name: String
         var works: Bool
         var error: Nullable<String>
     }
 
-    /// Something that is missing or does not work.
+    /// A part that is missing or does not work.
     struct Problem: Encodable {
         var essential: Bool
         var what: String
@@ -70,7 +70,7 @@ private struct DoctorReport: Encodable {
 
     init() {
         var problems: [Problem] = []
-        // First: LibTorch, asked about itself, would look for its CUDA half before that has been loaded.
+        // First, because LibTorch would otherwise look for its CUDA part before that has been loaded.
         (gpus, gpuNote) = Self.findGPUs()
         let configuration = LibTorch.configuration
         mkl = configuration.contains("Math Kernel Library") || configuration.contains("USE_MKL=ON")
@@ -163,7 +163,7 @@ private struct DoctorReport: Encodable {
         return error
     }
 
-    /// A small product with a known result, forward and backward.
+    /// Computes a small product with a known result, forward and backward, and returns what is wrong.
     private static func computationFault() -> String? {
         do {
             let input = try Tensor([1, 2, 3, 4] as [Float], shape: [2, 2]).requiringGradient()
@@ -180,7 +180,7 @@ private struct DoctorReport: Encodable {
         }
     }
 
-    /// Writes and reads back half a second of a tone with each codec.
+    /// Writes and reads half a second of a tone with each codec.
     private static func tryCodecs() -> [Codec] {
         let formats: [(name: String, format: AudioFileFormat)] = [
             ("WAV", .wav16), ("FLAC", .flac), ("Ogg Vorbis", .vorbis), ("Opus", .opus), ("MP3", .mp3),
@@ -192,7 +192,7 @@ private struct DoctorReport: Encodable {
             do {
                 try AudioFile.write(tone, to: file, format: format)
                 let energy = try AudioFile.read(file).reduce(0) { $0 + $1 * $1 }
-                // The tone has 1000; a lossy codec keeps nearly all of it.
+                // The tone's energy is 1000; a lossy codec keeps nearly all of it.
                 let works = (800...1200).contains(energy)
                 return Codec(
                     name: name, works: works, error: Nullable(works ? nil : "a tone came back with energy \(energy)"))

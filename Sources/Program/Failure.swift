@@ -1,7 +1,7 @@
 import Foundation
 import W2VBase
 
-/// The exit code of an error that a command threw; nil for one of the argument parser's own.
+/// Returns the exit code for a command's error; nil for an error of the argument parser.
 func failureCode(_ error: any Error) -> Int32? {
     if let error = error as? any ExplainedError { return error.kind.exitCode }
     return error is CancellationError || error is CocoaError ? EXIT_FAILURE : nil
@@ -19,7 +19,7 @@ extension ErrorKind {
     }
 }
 
-/// What keeps a command from its work.
+/// An error of a command.
 struct CommandError: ExplainedError {
     var kind: ErrorKind
     var explanation: Explanation
@@ -30,7 +30,7 @@ struct CommandError: ExplainedError {
         explanation = Explanation(problem, advice, cause: cause)
     }
 
-    /// Makes an error of another one, with a place before its problem.
+    /// Makes an error from another one, with a place before its problem.
     init(_ error: some ExplainedError, at place: String, as kind: ErrorKind? = nil) {
         self.init(kind ?? error.kind, place + error.problem, error.advice, cause: error.cause)
     }

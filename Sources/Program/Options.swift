@@ -7,14 +7,14 @@ import W2VRecognition
 import W2VTorch
 
 extension Device: ExpressibleByArgument {
-    /// Reads `cpu`, `cuda` or `cuda:N`.
+    /// Parses `cpu`, `cuda` or `cuda:N`.
     public init?(argument: String) { self.init(argument) }
 
-    /// The text that `--help` shows for a default.
+    /// The default's text in `--help`.
     public var defaultValueDescription: String { description }
 }
 
-/// Where and how a model runs.
+/// Options for the device and the threads.
 struct ComputeOptions: ParsableArguments {
     @Option(help: "Device to run on: cpu, cuda or cuda:N.")
     var device = Device.cpu
@@ -28,7 +28,7 @@ struct ComputeOptions: ParsableArguments {
         }
     }
 
-    /// Sets the number of threads, has freed memory kept for the next tensors, and makes sure of the device.
+    /// Sets the number of threads, keeps freed memory for later tensors, and checks the device.
     func apply() throws {
         if let threads { LibTorch.threads = threads }
         LibTorch.reuseHostMemory()
@@ -41,7 +41,7 @@ struct ComputeOptions: ParsableArguments {
 
 extension ModelPrecision.Mode: ExpressibleByArgument {}
 
-/// In which number formats a model computes when it is used.
+/// Options for the number formats of inference.
 struct PrecisionOptions: ParsableArguments {
     @Option(
         help: """
@@ -51,7 +51,7 @@ struct PrecisionOptions: ParsableArguments {
             """)
     var precision = ModelPrecision.Mode.fp32
 
-    /// Refuses the formats in which models are only used.
+    /// Refuses the formats that are only for inference.
     func validateForTraining() throws {
         guard precision.trains else {
             throw ValidationError(
@@ -60,7 +60,7 @@ struct PrecisionOptions: ParsableArguments {
     }
 }
 
-/// How recordings go through a model.
+/// Options for batches and windows of recordings.
 struct PassOptions: ParsableArguments {
     @Option(help: "Seconds of audio in one batch.")
     var batchSeconds = 60.0
@@ -72,7 +72,7 @@ struct PassOptions: ParsableArguments {
     var overlapSeconds = WindowOptions().overlap
 
     func validate() throws {
-        // Not a number is not more than 0 either.
+        // This also refuses NaN.
         guard batchSeconds > 0, windowSeconds > 0 else {
             throw ValidationError("--batch-seconds and --window-seconds must be more than 0.")
         }
@@ -81,11 +81,11 @@ struct PassOptions: ParsableArguments {
         }
     }
 
-    /// How long recordings are cut.
+    /// The windows that recordings are cut into.
     var windows: WindowOptions { WindowOptions(seconds: windowSeconds, overlap: overlapSeconds) }
 }
 
-/// Which model recognizes.
+/// Options for the recognizer.
 struct CheckpointOptions: ParsableArguments {
     @Option(
         help: "Fine-tuned model: a folder from this program or Hugging Face, or a .pt file from fairseq or NVIDIA.",
@@ -94,19 +94,18 @@ struct CheckpointOptions: ParsableArguments {
 
     @OptionGroup var reading: CheckpointReadingOptions
 
-    /// The model put to use.
+    /// Loads the recognizer.
     ///
     /// - Parameters:
-    ///   - device: Where it runs.
-    ///   - decoding: How log-probabilities become text; nil for the best letter of every frame.
-    /// - Returns: The recognizer.
-    /// - Throws: What is wrong with the checkpoint, the dictionary or the language model.
+    ///   - device: The model's device.
+    ///   - decoding: The decoding of log-probabilities; nil for greedy decoding.
+    /// - Throws: An error of the checkpoint, the dictionary or the language model.
     func recognizer(device: Device, decoding: DecodingOptions? = nil) async throws -> Recognizer {
         try await reading.recognizer(checkpoint, device: device, decoding: decoding)
     }
 }
 
-/// How a checkpoint is put to use: what it may not say itself, and how the model computes.
+/// Options for using a checkpoint: information that it may lack, and the number format.
 struct CheckpointReadingOptions: ParsableArguments {
     @Option(
         help: "fairseq dictionary (dict.ltr.txt) to use instead of the checkpoint's labels.",
@@ -122,14 +121,13 @@ struct CheckpointReadingOptions: ParsableArguments {
 
     @OptionGroup var passes: PassOptions
 
-    /// A model put to use.
+    /// Loads a recognizer.
     ///
     /// - Parameters:
     ///   - checkpoint: The checkpoint's path.
-    ///   - device: Where it runs.
-    ///   - decoding: How log-probabilities become text; nil for the best letter of every frame.
-    /// - Returns: The recognizer.
-    /// - Throws: What is wrong with the checkpoint, the dictionary or the language model.
+    ///   - device: The model's device.
+    ///   - decoding: The decoding of log-probabilities; nil for greedy decoding.
+    /// - Throws: An error of the checkpoint, the dictionary or the language model.
     func recognizer(
         _ checkpoint: String, device: Device, decoding: DecodingOptions? = nil
     ) async throws -> Recognizer {
@@ -149,9 +147,9 @@ struct CheckpointReadingOptions: ParsableArguments {
     }
 }
 
-/// What is recognized and by which model: or what a model has made of it already.
+/// The recordings and the model to recognize them with, or a model's saved log-probabilities.
 struct RecognitionSourceOptions: ParsableArguments {
-    /// One or the other.
+    /// The chosen source.
     enum Source {
         case model(checkpoint: String, manifest: String)
         case logits(String)
@@ -176,7 +174,7 @@ struct RecognitionSourceOptions: ParsableArguments {
         completion: .directory)
     var logits: String?
 
-    /// What was chosen.
+    /// The chosen source.
     var source: Source {
         get throws {
             switch (checkpoint, manifest, logits) {
@@ -191,5 +189,5 @@ struct RecognitionSourceOptions: ParsableArguments {
     func validate() throws { _ = try source }
 }
 
-/// A path given on the command line.
+/// Returns the URL of a path on the command line.
 func fileURL(_ path: String) -> URL { URL(fileURLWithPath: path) }

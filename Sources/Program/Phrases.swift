@@ -11,7 +11,7 @@ import W2VServing
 import W2VTorch
 import W2VTraining
 
-/// What the libraries' phrases are on the command line: options to give and commands to run.
+/// The command-line form of the libraries' phrases: options to give and commands to run.
 let commandLinePhrases: [Phrase: String] = [
     .otherOutput: "another --output",
     .replace: "give --force to replace",

@@ -4,7 +4,7 @@ import W2VBase
 import W2VCluster
 import W2VTorch
 
-/// The command-line program: its subcommands, and how it ends when one fails.
+/// The command-line program: its subcommands, and its exit after a failure.
 @main
 struct Program: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -40,7 +40,7 @@ struct Program: AsyncParsableCommand {
     static let version = "0.1.0"
 
     static func main() async {
-        // Beyond a file-size limit, writing fails with a message instead of ending the program.
+        // Beyond a file-size limit, writing fails with an error instead of a signal that ends the program.
         signal(SIGXFSZ, SIG_IGN)
         do {
             endWithLauncher()

@@ -105,7 +105,7 @@ struct AudioFileTests {
         }
     }
 
-    /// In long recordings only the part and a little before it are decoded.
+    /// In long recordings only the requested part and a little before it are decoded.
     @Test func opusSeeksToTheRequestedPart() throws {
         for (rate, count) in [(48_000, 480_123), (16_000, 131_072)] {
             let file = folder.file("long\(rate).opus")
@@ -168,8 +168,8 @@ struct NormalizationTests {
         let expected = [-1.5, -0.5, 0.5, 1.5].map { Float($0 / (1.25 + 1e-5).squareRoot()) }
         #expect(normalized([1, 2, 3, 4]) == expected)
         #expect(normalized([]) == [])
-        // The number added to the variance matters in quiet recordings: at a variance of 1e-6 it is a tenth or ten
-        // times that.
+        // The constant added to the variance matters in quiet recordings: at a variance of 1e-6 it is ten times as
+        // large.
         let quiet: [Float] = [1e-3, -1e-3]
         for (epsilon, level) in [(1e-5, 0.3015), (1e-7, 0.9535)] {
             #expect(abs(Double(normalized(quiet, epsilon: epsilon)[0]) - level) < 1e-4)

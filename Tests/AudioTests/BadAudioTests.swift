@@ -38,7 +38,7 @@ struct BadAudioTests {
         let file = folder.file("whole.flac")
         try AudioFile.write(fadingTone(count: 64_000), to: file, format: .flac)
         let bytes = [UInt8](try Data(contentsOf: file))
-        // Every frame of one stream begins with the same four bytes: sync, block size and rate, channels and bits.
+        // Every frame of a stream begins with the same four bytes: sync, block size and rate, channels and bits.
         let first = try #require((42..<bytes.count).first { bytes[$0] == 0xFF && bytes[$0 + 1] == 0xF8 })
         let last = try #require(
             (first + 4..<bytes.count - 4).last { bytes[$0...].starts(with: bytes[first..<(first + 4)]) })
@@ -72,7 +72,7 @@ struct BadAudioTests {
     @Test(arguments: [0.1, 0.5, 0.9, 0.98]) func truncatedMP3(share: Double) throws {
         let file = try cut(.mp3, keeping: share)
         let error = try #require(throws: AudioError.self) { try AudioFile.read(file) }
-        // By its length, or by what its decoder says of it.
+        // By its length, or by its decoder's message.
         switch error {
         case .truncated(file.path, _, _): break
         case .damaged(file.path, let reason): #expect(reason.contains("cut off"))
@@ -112,7 +112,7 @@ struct BadAudioTests {
         }
     }
 
-    /// libsndfile plays the first one only.
+    /// libsndfile plays only the first one.
     @Test(arguments: [AudioFileFormat.vorbis, .opus, .mp3])
     func recordingsJoinedByteByByte(format: AudioFileFormat) throws {
         let whole = folder.file("whole.\(format.rawValue)")
@@ -174,7 +174,7 @@ struct BadAudioTests {
         #expect("\(slow)".contains("1 channels at 1 Hz"))
     }
 
-    /// Nobody writes to the pipe: opening it must not wait for that.
+    /// The pipe has no writer: opening it must not wait for one.
     @Test func pipesAreNoFiles() throws {
         let pipe = folder.file("pipe.wav")
         #expect(mkfifo(pipe.path, 0o600) == 0)

@@ -47,18 +47,18 @@ struct ChannelMixTests {
     @Test func almostOppositeAndForATimeOpposite() throws {
         let noisy = zip(speech, other).map { -0.95 * $0 + 0.05 * $1 }
         #expect(energy(try AudioFile.read(file("almost.wav", [speech, noisy]))) > 0.8 * energy(speech))
-        // The plug is turned around in the middle.
+        // The plug is reversed in the middle.
         let turned = speech.enumerated().map { $0.offset < 20_000 ? $0.element : -$0.element }
         let heard = try AudioFile.read(file("turned.wav", [speech, turned]))
         #expect(energy(heard[33_000...]) > 0.9 * energy(speech[33_000...]))
         #expect(energy(heard[..<16_000]) > 0.9 * energy(speech[..<16_000]))
-        // Where it happens, no more than a tenth of a second is lost.
+        // At the change at most a tenth of a second is lost.
         for start in stride(from: 0, to: 40_000, by: 2500) {
             #expect(energy(heard[start..<start + 2500]) > 0.15 * energy(speech[start..<start + 2500]), "\(start)")
         }
     }
 
-    /// The same one of two channels is used throughout, although now one is louder by a hair and now the other.
+    /// The same of two channels is used throughout, even if now one and now the other is slightly louder.
     @Test func theSignIsTheSameThroughout() throws {
         let minus = speech.enumerated().map { -$0.element * ($0.offset / 2048 % 2 == 0 ? 1.01 : 0.99) }
         #expect(try AudioFile.read(file("hair.wav", [speech, minus])) == speech)
@@ -81,7 +81,7 @@ struct ChannelMixTests {
         #expect(try AudioFile.read(file("three.wav", three)) == mean)
     }
 
-    /// The channel that is used depends on the place in the file, never on where reading began.
+    /// The choice of a channel depends on the position in the file, never on where reading began.
     @Test(arguments: [16_000, 22_050]) func partsAreThoseOfTheWhole(rate: Int) throws {
         let turned = speech.enumerated().map { $0.offset / 10_000 % 2 == 0 ? $0.element : -$0.element }
         let channels = [speech, turned]

@@ -5,7 +5,7 @@ import Testing
 
 @testable import W2VAudio
 
-/// What ffmpeg decodes for us, and what it must not do.
+/// Files that ffmpeg decodes for us, and what it must not do.
 @Suite("External decoder", .onTestThreads, .enabled(if: AudioFile.externalDecoder != nil))
 struct ExternalDecoderTests {
     let folder: TemporaryFolder
@@ -65,7 +65,7 @@ struct ExternalDecoderTests {
     private static func playlists(of file: String) -> [String] {
         [
             "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10.0,\nfile:\(file)\n#EXT-X-ENDLIST\n",
-            // Without its end ffmpeg would wait for more of it.
+            // Without its end ffmpeg would wait for more of the list.
             "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10.0,\nfile:\(file)\n",
             "ffconcat version 1.0\nfile '\(file)'\n",
             """
@@ -172,7 +172,7 @@ struct ExternalDecoderTests {
         let null = Foundation.open("/dev/null", O_RDWR | O_CLOEXEC)
         defer { close(null) }
         let script = "echo $$ > \(pidFile.path); exec sleep 60"
-        // A thread of its own, which ends while the program runs.
+        // A separate thread, which ends while the program runs.
         let thread = Thread {
             var process: pid_t = 0
             _ = DecoderProcess.start(shell, ["-c", script], streams: (null, null, null), mostBytes: 1 << 20, &process)

@@ -144,7 +144,7 @@ struct PromisedLengthTests {
         }
     }
 
-    /// Half a frame is missing, and all complete ones can be read.
+    /// Half a frame is missing, but all complete ones can be read.
     @Test(arguments: formats.filter { $0 != "sphere" }, [1, 2])
     func aMissingPartOfAFrameIsIgnored(format: String, channels: Int) throws {
         let file = Self.file(format, channels: channels, extra: 1)
@@ -152,7 +152,7 @@ struct PromisedLengthTests {
         #expect(try AudioFile.read(Data(file)) == AudioFile.read(Data(Self.file(format, channels: channels))))
     }
 
-    /// The values that programs write when they write to a pipe.
+    /// The values that programs use when they write to a pipe.
     @Test(arguments: [0, 0x7FFF_F000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF - 36, 0xFFFF_FFFF])
     func streamedWAVFilesAreReadToTheirEnd(length: Int) throws {
         var file = Self.file("wav", channels: 1)

@@ -39,7 +39,7 @@ struct AtomicFileTests {
             try AtomicFile.write(to: link) { try $0.append(Data("new".utf8)) }
             #expect(try names(folder) == ["a", "link"])
             #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link.path).hasSuffix("/a"))
-            // What is not a file is written to.
+            // Devices are written directly.
             try AtomicFile.write(to: URL(fileURLWithPath: "/dev/null")) { try $0.append(Data("new".utf8)) }
             #expect(FileManager.default.fileExists(atPath: "/dev/null"))
         }

@@ -19,7 +19,7 @@ struct HashTests {
         #expect(words.value == hash("a") && words.hexadecimal == "af63dc4c8601ec8c")
     }
 
-    /// The check value of CRC-32 in Williams' catalogue.
+    /// The check value of CRC-32 in Williams' catalog.
     @Test func checksumsAreThoseOfZip() {
         var whole = CRC32()
         var parts = CRC32()

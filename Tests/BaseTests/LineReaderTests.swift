@@ -10,7 +10,7 @@ private struct Problem: LineReadingError, Equatable {
     init(_ problem: LineProblem, in path: String) { (self.problem, self.path) = (problem, path) }
 }
 
-/// Reads with either source; what lists and language models make of it their own tests hold.
+/// Reads from both sources; lists' and language models' own tests cover their use of lines.
 @Suite("Line reader", .onTestThreads)
 struct LineReaderTests {
     private func withFile(_ bytes: Data, _ body: (URL) throws -> Void) throws {

@@ -37,7 +37,7 @@ import W2VBase
         let decomposed = ["c", "a", "f", "e", "\u{301}"]
         #expect(MissingLetters(in: "cafe\u{301}", symbols: composed).reasons == [.decomposed])
         #expect(MissingLetters(in: "cafe\u{301}", symbols: composed).letters == ["e", "\u{301}"])
-        // The letter below may be a symbol as well.
+        // The base letter may be a symbol as well.
         #expect(MissingLetters(in: "cafe\u{301}", symbols: composed + ["e"]).reasons == [.decomposed])
         #expect(MissingLetters(in: "caf\u{E9}", symbols: decomposed).reasons == [.composed])
         // A line of labels may have the accent alone.

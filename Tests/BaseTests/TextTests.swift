@@ -55,7 +55,7 @@ import W2VBase
         #expect(UTF8Text.remedy(for: found, line: line).contains(remedy))
     }
 
-    /// Bytes that are not text are found at any length: ASCII is checked eight bytes at a time.
+    /// Invalid bytes are found at any position: ASCII is checked eight bytes at a time.
     @Test func bytesAreCheckedWhole() {
         for length in 0..<20 {
             var bytes = [UInt8](repeating: 0x41, count: length)

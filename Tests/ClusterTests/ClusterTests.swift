@@ -6,9 +6,9 @@ import W2VTorch
 
 @testable import W2VCluster
 
-/// Runs `body` as several processes would, on a thread each; gives what each returned or threw, by rank.
+/// Runs `body` as several processes would, each on its own thread; returns each one's result or error, by rank.
 ///
-/// `ended` is called with the rank of each that has.
+/// `ended` is called with the rank of each one that has ended.
 func asRanks<Result: Sendable>(
     _ size: Int, handshake: @escaping @Sendable (Int) -> [String: String] = { _ in [:] }, timeout: Double = 20,
     ended: @escaping @Sendable (Int) -> Void = { _ in }, _ body: @escaping @Sendable (Cluster) throws -> Result
@@ -87,7 +87,7 @@ func asRanks<Result: Sendable>(
             return try [true, false].map { atOnce in
                 let all = try Tensor.zeros([6])
                 try all.rows(own).copy(from: Tensor([Float(cluster.rank), 10]))
-                // As NCCL does it, and as it is done by Gloo.
+                // With NCCL's behavior, and with Gloo's.
                 let running =
                     try atOnce
                     ? [cluster.group.allGather(all.rows(own), into: all)] : cluster.group.allGatherInPlace(all)
@@ -165,7 +165,7 @@ func asRanks<Result: Sendable>(
             guard cluster.rank == 0 else {
                 cluster.noteProgress(update: 7)
                 Thread.sleep(forTimeInterval: 1.5)
-                // As a stopped process would: no more signs, and no collective.
+                // Like a stopped process: no more signs of life, and no collective.
                 cluster.leave()
                 _ = hasEnded.wait(timeout: .now() + 60)
                 return
@@ -183,7 +183,7 @@ func asRanks<Result: Sendable>(
             cluster.noteProgress(update: 7)
             _ = try cluster.sum([1])
             cluster.noteProgress(update: 8)
-            // It stays alive, as one that waits for a disk or a device does, until the others have given it up.
+            // It stays alive, like a process that waits for a disk or a device, until the others have given it up.
             if cluster.rank == 1 {
                 for _ in 0..<2 { _ = hasEnded.wait(timeout: .now() + 60) }
             }
@@ -278,13 +278,13 @@ func asRanks<Result: Sendable>(
             let (own, norm, gathered, reports) = try result.get()
             #expect(own == Array(all[rank * 48..<(rank + 1) * 48]) && gathered == all)
             #expect(abs(norm - 24) < 1e-5)
-            // The second parameter lies in both shards, in a bucket each.
+            // The second parameter lies in both shards, with a bucket in each.
             #expect(reports.map(\.buckets) == [4, 2] && reports.map(\.bytes) == [384, 256])
             #expect(reports.map(\.overlapped) == [0, 2])
         }
     }
 
-    /// What the benchmark compares does the same work.
+    /// The two sides of the benchmark's comparison do the same work.
     @Test func theLibrarysReducerGivesTheMeans() async throws {
         let results = try await asRanks(2) { cluster -> [[Float]] in
             let chain = try Chain.make()
@@ -312,7 +312,7 @@ func asRanks<Result: Sendable>(
             let flat = try FlatParameters(chain.parameters())
             let reducer = try GradientReducer(flat, over: cluster.group, sentAs: type)
             reducer.begin()
-            // What one process has nearly overflows FP16; the sum would.
+            // The value of one process nearly overflows FP16; the sum would.
             try chain(cluster.rank == 0 ? 60_000 : 4_096.5).backward()
             return (try reducer.finish(), try flat.gradients.elements(Float.self))
         }
@@ -350,7 +350,7 @@ func asRanks<Result: Sendable>(
         withExtendedLifetime(taken) {}
     }
 
-    /// A port that takes connections and says nothing, such as another program's.
+    /// A port that accepts connections and sends nothing, such as another program's.
     @Test func aRendezvousThatSaysNothingIsLeftInTime() throws {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(listener) }

@@ -7,11 +7,11 @@ import W2VTorch
 @testable import W2VCluster
 
 @Suite(.onTestThreads) struct LauncherTests {
-    /// What a launch of a shell script reported and left behind.
+    /// The result of launching a shell script, and the files that it left.
     private struct Run {
         var outcome: LaunchOutcome
         var lines: [String]
-        /// Holds `logs`, as long as somebody wants to read them.
+        /// Keeps `logs` as long as a test reads them.
         var temporary: TemporaryFolder
 
         func log(_ rank: Int) throws -> String {
@@ -94,14 +94,14 @@ import W2VTorch
         for rank in 0..<2 { #expect(try run.log(rank) == "saved\n") }
     }
 
-    /// Launches machine 0 of two beside a machine 1 that reads a second late what machine 0 has left it.
+    /// Launches machine 0 of two beside a machine 1 that reads machine 0's entries a second late.
     ///
-    /// - Returns: What machine 1 has read, and how machine 0 ended.
+    /// - Returns: The entries that machine 1 read, and the outcome of machine 0.
     private func launchBesideSlowMachine(
         options: String, reading key: String, confirming confirmed: String
     ) throws -> (read: String, outcome: Result<LaunchOutcome, any Error>) {
         let port = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 5).port
-        // A thread of its own: the launcher holds up the one that it is called on.
+        // A separate thread: the launcher blocks its caller.
         let read = Mutex<Result<String, any Error>?>(nil)
         let hasEnded = DispatchSemaphore(value: 0)
         Thread {

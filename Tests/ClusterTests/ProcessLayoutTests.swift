@@ -7,7 +7,7 @@ import Testing
     @Test func aProcessOnItsOwnHasNoLayout() throws {
         #expect(try ProcessLayout.current(environment: [:]) == nil)
         #expect(try ProcessLayout.current(environment: ["RANK": "0", "WORLD_SIZE": "1"]) == nil)
-        // A batch script itself runs in no step: only what srun starts does.
+        // A batch script itself does not run in a step: only processes that srun starts do.
         #expect(try ProcessLayout.current(environment: ["SLURM_NTASKS": "8", "SLURM_PROCID": "0"]) == nil)
     }
 
@@ -46,7 +46,7 @@ import Testing
             "OMPI_COMM_WORLD_LOCAL_SIZE": "2",
         ])
         #expect(one == ProcessLayout(rank: 1, size: 2, localRank: 1, host: "127.0.0.1", port: 29_500))
-        // On several machines nothing tells where to meet.
+        // On several machines the meeting point is unknown.
         #expect(throws: ClusterError.self) {
             try ProcessLayout.current(environment: [
                 "OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_LOCAL_RANK": "0",

@@ -9,7 +9,7 @@ import W2VAudio
         return try #require(object?["traceEvents"] as? [[String: Any]])
     }
 
-    /// Every stage of a pre-training step takes its time, forward and backward; together they are the step.
+    /// Every stage of a pre-training step takes time, forward and backward; together they make up the step.
     @Test func profilesSumToTheStep() throws {
         try withTemporaryFolder { folder in
             let file = folder.appendingPathComponent("step.json")
@@ -37,7 +37,7 @@ import W2VAudio
         }
     }
 
-    /// What no stage is named for is little, and profiling costs little.
+    /// Little of a step is unnamed, and profiling costs little.
     @Test(.timed) func profilesAreOfTheStep() throws {
         let outcome = try run(
             "benchmark", "pretrain", "--utterances", "1x0.3", "--repetitions", "1", "--profile", "--json")
@@ -49,7 +49,7 @@ import W2VAudio
         #expect(abs(step - whole) < 0.03 * whole)
     }
 
-    /// A thread's spans lie within each other or apart, or Perfetto shows them wrongly.
+    /// A thread's spans are nested or disjoint; otherwise Perfetto shows them wrongly.
     private func expectNested(_ events: [[String: Any]]) throws {
         let spans = events.filter { $0["ph"] as? String == "X" }
         for category in ["stage", "backward", "operator"] {
@@ -92,7 +92,7 @@ import W2VAudio
         }
     }
 
-    /// Recordings last for the steps that warm up and for those that are timed.
+    /// There are enough recordings for warm-up and timed steps.
     @Test func trainingStepsTakeRecordings() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)

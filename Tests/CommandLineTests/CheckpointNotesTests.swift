@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a checkpoint holds and is not used, told by every command that opens one.
+/// Contents of a checkpoint that are not used, reported by every command that opens one.
 @Suite(.onTestThreads) struct CheckpointNotesTests {
     /// A Hugging Face folder with a language model and without its preprocessor's configuration.
     private func theirs(_ fixture: Fixture) throws -> String {
@@ -65,7 +65,7 @@ import Testing
                 "transcribe", "--checkpoint", theirs, "--lm", theirs + "/language_model/1gram.arpa", recording)
             #expect(decoded.code == 0 && count("preprocessor_config.json: ", in: decoded.errors) == 1)
             #expect(count("--lm ", in: decoded.errors) == 0, "\(decoded.errors)")
-            // Where people look for it, it is listed as a result.
+            // Where people look for it, it is part of the result.
             #expect(try run("checkpoint", "inspect", theirs).output.contains("language_model/1gram.arpa: "))
         }
     }

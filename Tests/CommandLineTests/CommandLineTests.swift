@@ -226,7 +226,7 @@ struct Fixture {
             let same = try run("checkpoint", "verify", fixture.checkpoint, place("theirs"), "--tolerance", "0")
             #expect(same.code == 0 && same.output.contains("are the same model"))
 
-            // A place that is taken, and one that says no format.
+            // An existing destination, and one whose name does not determine a format.
             let taken = try run("checkpoint", "convert", fixture.checkpoint, place("theirs"), "--to", "native")
             #expect(taken.code == 1 && taken.errors.contains("give --force to replace it"))
             #expect(
@@ -301,7 +301,7 @@ struct Fixture {
             let html = try String(contentsOf: page, encoding: .utf8)
             #expect(html.contains("2.wav") && html.contains("Code perplexity") == false && html.contains("<svg"))
             #expect(html.contains("pre-training did not help"))
-            // These runs do not say what they were trained on, and the page does not either.
+            // These runs do not record their training data, and the page makes no claim about it.
             #expect(object["trained_on"] is NSNull && !html.contains("did not see"))
             #expect(html.contains("Whether pre-training has seen the test recordings is not known"))
             #expect(outcome.errors.contains("WARNING: whether fine-tuning has seen the test recordings is not known"))

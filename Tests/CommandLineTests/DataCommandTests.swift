@@ -4,7 +4,7 @@ import Testing
 import W2VAudio
 
 @Suite(.onTestThreads) struct DataCommandTests {
-    /// A folder with recordings; `transcripts` of them have a text beside.
+    /// A folder with recordings, of which `transcripts` have a text beside them.
     private func recordings(_ folder: URL, count: Int = 4, transcripts: Int = 4) throws -> URL {
         let audio = folder.appendingPathComponent("audio/deep")
         try FileManager.default.createDirectory(at: audio, withIntermediateDirectories: true)
@@ -149,7 +149,7 @@ import W2VAudio
         }
     }
 
-    /// What cannot be written is found before the work, not after it.
+    /// Outputs that cannot be written are found before the work, not after it.
     @Test func outputsAreCheckedFirst() throws {
         try withTemporaryFolder { folder in
             let audio = try recordings(folder)
@@ -174,7 +174,7 @@ import W2VAudio
         }
     }
 
-    /// No room for what ffmpeg decodes is this machine's fault, not the recording's.
+    /// Lack of space for ffmpeg's output is this machine's fault, not the recording's.
     @Test(.enabled(if: AudioFile.externalDecoder != nil)) func noRoomIsAFailure() throws {
         try withTemporaryFolder { folder in
             let audio = try recordings(folder, transcripts: 0)
@@ -218,7 +218,7 @@ import W2VAudio
                 #expect(made.code == 65, "\(arguments)")
                 #expect(made.errors.contains("\(name): is an input and would be replaced"), "\(made.errors)")
             }
-            // What fails after a part was read leaves everything as it was.
+            // A failure after one part was read leaves everything unchanged.
             try Data("A |\n".utf8).write(to: folder.appendingPathComponent("test.ltr"))
             let failed = try run(["data", "combine", "train.tsv", "test.tsv", "--output", "all.tsv"], in: folder)
             #expect(failed.code == 65 && failed.errors.contains("test.ltr: has 1 lines"))
@@ -239,7 +239,7 @@ import W2VAudio
                 #expect(try run(labels, in: folder).code == 0)
             }
             let before = try contents(folder.appendingPathComponent("l"))
-            // The same list again goes with the same labels.
+            // The same list matches the same labels.
             #expect(try run(list, in: folder).code == 0)
             let seeds = try (1...8).map { seed in try run(list + ["--seed", "\(seed)"], in: folder) }
             let refused = try #require(seeds.first { $0.code != 0 })
@@ -248,7 +248,7 @@ import W2VAudio
                 refused.errors.contains(
                     "l/train.tsv: nothing was written, because l/train.ltr, l/train.wrd, l/valid.ltr, "))
             #expect(try contents(folder.appendingPathComponent("l")) == before)
-            // So do no labels at all; but those that are written anew are no harm.
+            // A list without labels changes them too; but labels that are rewritten are harmless.
             try Data("a\n".utf8).write(to: audio.appendingPathComponent("deep/r0.txt"))
             let one = ["data", "manifest", audio.path, "--output", "l/train.tsv", "--labels"]
             let none = try run(one + ["none"], in: folder)
@@ -298,7 +298,7 @@ import W2VAudio
             #expect(made.errors.contains("deep/r3.wav ⇒ FOUR") && made.errors.contains("p/valid.ltr"))
             let words = try text(folder, "p/train.wrd") + text(folder, "p/valid.wrd")
             #expect(words.split(separator: "\n").sorted() == ["FOUR", "ONE WORD", "THREE", "TWO"])
-            // The same once more changes nothing; other labels need --force.
+            // Repeating the command changes nothing; other labels need --force.
             #expect(try run(both, in: folder).code == 0)
             try Data("r2 3\nr0 1\nr1 2\nr3 4\n".utf8).write(to: list)
             let before = try contents(folder.appendingPathComponent("p"))

@@ -4,7 +4,7 @@ import Testing
 import W2VAudio
 
 @Suite(.onTestThreads) struct DecodingCommandTests {
-    /// Sentences in the fixture's letters, and the ARPA file that `lm build` makes of them.
+    /// Sentences in the fixture's letters, and the ARPA file that `lm build` makes from them.
     private static func model(_ fixture: Fixture) throws -> String {
         let words = ["TEA", "EAT", "A", "TAT", "ATE", "TEAT"]
         let sentences = (0..<60).map { number -> String in
@@ -45,7 +45,7 @@ import W2VAudio
         }
     }
 
-    /// Where a file may not grow, the reason is told in one sentence, and what was there stays.
+    /// If a file cannot grow, one sentence gives the reason, and the old contents stay.
     @Test func fullDisksAreNamed() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)
@@ -121,7 +121,7 @@ import W2VAudio
         let report = try outcome.json()
         let (rate, time) = (report["utterances_per_s"] as? Double ?? 0, report["median_s"] as? Double ?? 0)
         #expect(report["utterances"] as? Int == 3 && abs(rate * time - 3) < 1e-9 && report["processor_s"] is Double)
-        // Only a search that has a choice is worth timing.
+        // Only a search with alternatives is worth timing.
         #expect((report["labels_a_frame"] as? Double ?? 0) > 1.5)
         #expect(try run("benchmark", "decoding", "--sentences", "0").code == 64)
     }

@@ -64,7 +64,7 @@ import W2VDecoding
             #expect(html.contains("By speakerName") && html.contains("tée") && html.contains("The worst utterances"))
             #expect(!html.contains("<script") && !html.contains("http"))
 
-            // The same figures from what was saved, but for the time.
+            // The same figures from the saved results, except for the time.
             let again = try run(
                 "evaluate", "--logits", logits, "--json", "--by", "speakerName", "--worst", "2", "--bootstrap", "200")
             #expect(again.code == 0, "\(again.errors)")
@@ -146,7 +146,7 @@ import W2VDecoding
         }
     }
 
-    /// A character is a code point, or what a reader takes for one.
+    /// A character is a code point, or a grapheme.
     @Test func charactersAreCodePointsOrGraphemes() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)

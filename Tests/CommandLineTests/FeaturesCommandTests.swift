@@ -85,7 +85,7 @@ import W2VTorch
                 #expect(line.split(separator: "\t")[1] == runs.joined(separator: " "))
             }
 
-            // Phones that are the units by another name are guessed without a mistake.
+            // Phones that equal the units under another name are predicted without errors.
             let phones = written.map { line in line.split(separator: " ").map { "p\($0)" }.joined(separator: " ") }
             try fixture.write(phones.joined(separator: "\n") + "\n", to: "all.ph")
             let quality = ["units", "quality", "--manifest", fixture.manifest, "--phones", folder.path + "/all.ph"]
@@ -94,7 +94,7 @@ import W2VTorch
             let figures = try measured.json()
             #expect(figures["phone_purity"] as? Double == 1 && figures["cluster_purity"] as? Double == 1)
             #expect(abs((figures["pnmi"] as? Double ?? 0) - 1) < 1e-9)
-            // The alignment ends a frame before the recording does at most.
+            // The alignment ends at most one frame before the recording.
             #expect((figures["frames"] as? Int ?? 0) >= 27 + 49 + 38 - 3)
             try fixture.write(text.joined(separator: "\n") + "\n", to: "collapsed.txt")
             let collapsed = try run(quality + [folder.path + "/collapsed.txt"])
@@ -153,14 +153,14 @@ import W2VTorch
             let units = codes.output.split(separator: "\n", omittingEmptySubsequences: false)
             #expect(codes.code == 65 && units.count == 4 && units[1].isEmpty && !units[2].isEmpty)
 
-            // A wrong length, too, names the line once.
+            // A wrong length also names the line once.
             try fixture.write("\(fixture.audio)\n0.wav\t12345\n", to: "data/wrong.tsv")
             let wrong = folder.path + "/data/wrong.tsv"
             try expect(
                 65, "wav2vec2: \(fixture.audio)/0.wav: has 9000 samples at 16 kHz, but \(wrong):2 says 12345",
                 "features", source[0], source[1], "--manifest", wrong, "--output", output + "-wrong")
 
-            // Units of one model mean nothing to another.
+            // One model's units are meaningless to another model.
             let file = folder.appendingPathComponent("units").path
             let trained = try run(
                 "units", "train", "--checkpoint", model, fixture.audio + "/0.wav", "--layer", "1", "--clusters", "3",

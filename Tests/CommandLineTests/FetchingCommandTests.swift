@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import W2VFetching
 
-/// What a hub answers about a model of two files.
+/// A hub's answers about a model of two files.
 private struct Hub {
     let weights = Data(String(repeating: "weights ", count: 20_000).utf8)
     let config = Data("{\"model_type\": \"wav2vec2\"}".utf8)

@@ -11,7 +11,7 @@ import Testing
         var commandName: String
         var subcommands: [Command]?
 
-        /// The words of this command and of all below it, without the program's name.
+        /// The words of this command and of all its subcommands, without the program's name.
         func all(after words: [String] = []) -> [[String]] {
             [words] + (subcommands ?? []).flatMap { $0.all(after: words + [$0.commandName]) }
         }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import W2VAudio
 
-/// A folder with tones to learn from and a recipe whose updates take moments.
+/// A folder with tones to learn from, and a recipe whose updates are very fast.
 final class LaunchFixture: Sendable {
     private let temporary: TemporaryFolder
     var folder: URL { temporary.url }
@@ -43,7 +43,7 @@ final class LaunchFixture: Sendable {
         ] + settings.flatMap { ["--set", $0] }
     }
 
-    /// Runs the program with one thread a process: what is computed is tiny, and test machines are busy.
+    /// Runs the program with one thread per process: the computation is tiny, and test machines are busy.
     func start(
         _ arguments: [String], environment: [String: String] = [:], meanwhile: (Process) throws -> Void = { _ in }
     ) throws -> Outcome {
@@ -98,7 +98,7 @@ final class LaunchFixture: Sendable {
         return ranks
     }
 
-    /// Sends a signal to a rank as soon as a run has saved so many updates.
+    /// Sends a signal to a rank as soon as a run has saved this many updates.
     func signal(
         _ signal: Int32, rank: Int, of launcher: Process, after update: Int, _ output: String
     ) throws {

@@ -4,7 +4,7 @@ import Testing
 import W2VCluster
 import W2VTorch
 
-/// Processes that `wav2vec2 launch` starts, and what becomes of them when something goes wrong.
+/// Processes that `wav2vec2 launch` starts, and their end after a failure.
 @Suite(.onTestThreads, .serialized) struct LaunchTests {
     private let fixture: LaunchFixture
 
@@ -16,7 +16,7 @@ import W2VTorch
         try fixture.start(["launch", "--processes", "2"] + options + ["--"] + command, meanwhile: meanwhile)
     }
 
-    /// Lines of standard error, which hold no more than one sentence of a process each.
+    /// Lines of standard error, with at most one sentence of each process.
     private func lines(_ outcome: Outcome) -> [String] { outcome.errors.split(separator: "\n").map(String.init) }
 
     @Test func twoProcessesEqualOne() throws {
@@ -32,13 +32,13 @@ import W2VTorch
         #expect(Set(two.keys) == Set(one.keys))
         for (name, tensor) in two {
             let other = try #require(one[name])
-            // Attention does not depend on the keys' bias: all that it ever gets is rounding.
+            // Attention does not depend on the keys' bias: its gradient is only rounding noise.
             let error =
                 name.hasSuffix("k_proj.bias")
                 ? try (tensor - other).norm().item() : try relativeError(tensor, other)
             #expect(error < 1e-5, "\(name)")
         }
-        // One process speaks, in the words of a process on its own.
+        // Only one process prints, in the words of a single process.
         #expect(launched.output == "" && !launched.errors.contains("[rank"))
         #expect(launched.errors.contains("2 processes × 1 concatenated × 1 accumulated"))
         #expect(launched.errors.contains("finished after update 5"))
@@ -75,7 +75,7 @@ import W2VTorch
         }
     }
 
-    /// Each process holds a part of the optimizer's state: what the killed one held is on the disk.
+    /// Each process holds a share of the optimizer's state; the killed one's share is on the disk.
     @Test func aRestartOfAShardedRunContinuesBitForBit() throws {
         let settings = ["distributed.zero_sharding=true", "optimization.max_update=25"]
         func command(_ output: String) -> [String] {
@@ -117,7 +117,7 @@ import W2VTorch
         #expect(!outcome.errors.contains("[rank 1]") && !outcome.errors.contains("failed"), "\(outcome.errors)")
     }
 
-    /// Several times: the system may tell of the launcher's end once for each of its threads.
+    /// Several times, because the system may report the launcher's end once for each of its threads.
     @Test(arguments: 0..<4) func nothingOutlivesTheLauncher(_ repetition: Int) throws {
         var ranks: [Int32] = []
         let command = fixture.pretrain("run", "optimization.max_update=100000", "checkpoint.save_every=100000")
@@ -128,7 +128,7 @@ import W2VTorch
         }
         #expect(outcome.code == SIGKILL && ranks.count == 2)
         try wait(for: "the end of all processes", seconds: 30) { ranks.allSatisfy { kill($0, 0) != 0 } }
-        // They had their time to save.
+        // They had time to save.
         #expect(fixture.savedUpdate("run") > 0)
     }
 
@@ -140,7 +140,7 @@ import W2VTorch
         let outcome = try launch("--logs", fixture.file("logs").path, command: fixture.pretrain("run"))
         #expect(outcome.code == 65, "\(outcome.errors)")
         let named = lines(outcome).filter { $0.contains(name) }
-        // The process that has read the file, and the other one, which says why it ends.
+        // The process that read the file, and the other one, which reports why it ends.
         #expect(named.count == 2 && named.filter { $0.hasPrefix("[rank 1] wav2vec2: ") }.count == 1)
         #expect(named.filter { $0.contains("ends because rank") }.count == 1, "\(outcome.errors)")
         let log = try String(contentsOf: fixture.file("logs/rank-1.log"), encoding: .utf8)
@@ -254,7 +254,7 @@ import W2VTorch
                 "launch", "--processes", "1", "--nodes", "2", "--node-rank", "\(machine)", "--rendezvous", place, "--",
             ] + fixture.pretrain("run")
         }
-        // That of the machine whose process has read the file, and a failure elsewhere.
+        // The exit code of the machine whose process read the file, and a failure elsewhere.
         #expect(Set(outcomes.map(\.code)).isSubset(of: [65, 1]) && outcomes.contains { $0.code == 65 })
         for outcome in outcomes {
             #expect(outcome.errors.contains(name) && !outcome.errors.contains("is gone"), "\(outcome.errors)")

@@ -8,9 +8,9 @@ import W2VAudio
 
 @testable import W2VProgram
 
-/// What commands say on standard error: levels, forms, and what a terminal shows.
+/// The messages of commands on standard error: levels, forms, and a terminal's display.
 @Suite(.onTestThreads) struct LogTests {
-    /// The lines of standard error as JSON objects; a line that is none fails.
+    /// Parses the lines of standard error as JSON objects; fails for any other line.
     private func objects(_ outcome: Outcome) throws -> [[String: Any]] {
         try outcome.errors.split(separator: "\n").map { line in
             try #require(
@@ -18,7 +18,7 @@ import W2VAudio
         }
     }
 
-    /// A folder with a recording and a file that is none.
+    /// A folder with a recording and a file that is not one.
     private func listing(_ folder: URL, _ options: String...) throws -> Outcome {
         let speech = folder.appendingPathComponent("speech")
         try FileManager.default.createDirectory(at: speech, withIntermediateDirectories: true)
@@ -65,7 +65,7 @@ import W2VAudio
         #expect((objects.first?["metadata"] as? [String: Any])?["exit_code"] as? Int == 65)
     }
 
-    /// Every process says which one it is, and no prefix spoils its objects.
+    /// Each process's objects give its rank, and are not broken by prefixes.
     @Test func launchedProcessesWriteObjects() throws {
         let fixture = try LaunchFixture()
         let outcome = try fixture.start(
@@ -106,7 +106,7 @@ import W2VAudio
 
     private let written = Written()
 
-    /// What was written, as one text.
+    /// The written text.
     private final class Written: Sendable {
         private let pieces = Mutex<[String]>([])
         var text: String { pieces.withLock { $0.joined() } }

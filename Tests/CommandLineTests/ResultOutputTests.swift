@@ -6,7 +6,7 @@ import W2VDecoding
 
 @testable import W2VProgram
 
-/// Results of hours are written in pieces.
+/// Results of long recordings are written in pieces.
 @Suite(.onTestThreads) struct ResultOutputTests {
     private struct Report: Encodable {
         var file: String

@@ -51,7 +51,7 @@ import Testing
             let gpus = Double(whole.gpus)
             #expect(whole.sentBytes == sharded.sentBytes && whole.allReduceS == sharded.allReduceS)
             #expect(whole.sentBytes == 2 * (gpus - 1) / gpus * 1e8)
-            // The backward pass hides half of the traffic at most: of the last bucket's tenth nothing.
+            // The backward pass hides at most half of the traffic, and nothing of the last bucket's tenth.
             let half = sharded.allReduceS / 2
             #expect(abs(sharded.waitingS - (whole.gpus == 1 ? 0 : half / 10 + half)) < 1e-9)
             let update = try #require(sharded.updateS)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite(.onTestThreads) struct ServeCommandTests {
-    /// Waits for the line that says where the program listens.
+    /// Waits for the line with the port that the program listens on.
     private func port(of process: Process) -> UInt16? {
         var port: UInt16?
         try? wait(for: "the address") {
@@ -38,7 +38,7 @@ import Testing
                 else { return process.terminate() }
                 client.send(Data(head.utf8) + audio)
                 if let reply = try? client.response() { replies.append(reply) }
-                // A request that has begun is answered; the rest of it comes after the signal.
+                // A request that has started is answered; the rest of it arrives after the signal.
                 late.send(Data(head.utf8) + audio.prefix(10_000))
                 try? wait(for: "the second upload") {
                     (try? FileManager.default.subpathsOfDirectory(atPath: uploads.path))?.count == 2
@@ -114,14 +114,14 @@ import Testing
             #expect(
                 lines.dropFirst().first?.hasPrefix(
                     "GET /health<U+000A>POST /v1/transcribe 200<U+001B>[31m<U+009B> 404 ") == true, "\(outcome.errors)")
-            // In JSON the path is what it is.
+            // In JSON the path is unchanged.
             let event = try #require(outcome.output.split(separator: "\n").last)
             let object = try JSONSerialization.jsonObject(with: Data(event.utf8)) as? [String: Any]
             #expect(object?["path"] as? String == "/health\nPOST /v1/transcribe 200\u{1B}[31m\u{9B}")
         }
     }
 
-    /// ffmpeg that never ends stands for a recording that takes too long.
+    /// An ffmpeg that never ends stands for a recording that takes too long.
     @Test func nothingIsDecodedForClientsThatHaveGone() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `evaluate` and `transcribe` in several processes say what they say in one.
+/// `evaluate` and `transcribe` print the same in several processes as in one.
 @Suite(.onTestThreads) struct SharedRecognitionTests {
     private func launch(_ processes: Int, _ command: [String]) throws -> Outcome {
         try run(["launch", "--processes", "\(processes)", "--"] + command, environment: ["OMP_NUM_THREADS": "1"])
@@ -31,7 +31,7 @@ import Testing
             let lines = try files.map { file in
                 try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map {
                     var line = try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
-                    // A batch of another size may round in another way.
+                    // A batch of another size may round differently.
                     let confidence = line.removeValue(forKey: "confidence") as? Double ?? .nan
                     return (confidence, line as NSDictionary)
                 }
@@ -45,14 +45,14 @@ import Testing
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)
             try fixture.write("this is no audio", to: "audio/1a.wav")
-            // A header that promises what does not follow: it is found while decoding, in one of the processes.
+            // A header that promises more than follows: decoding finds it, in one of the processes.
             let whole = try Data(contentsOf: URL(fileURLWithPath: fixture.audio + "/1.wav"))
             try whole.prefix(44).write(to: URL(fileURLWithPath: fixture.audio + "/empty.wav"))
             let command = ["transcribe", "--checkpoint", fixture.checkpoint, fixture.audio]
             let (alone, together) = try (run(command), launch(3, command))
             #expect(alone.code == 65 && together.code == 65)
             #expect(together.output == alone.output && together.output.split(separator: "\n").count == 3)
-            // But for the line with the time that it took, and the launcher's about the exit code.
+            // Except the line with the time, and the launcher's about the exit code.
             func complaints(_ outcome: Outcome) -> [Substring] {
                 outcome.errors.split(separator: "\n").filter {
                     $0.hasPrefix("wav2vec2: ") && !$0.contains("ended with exit code")

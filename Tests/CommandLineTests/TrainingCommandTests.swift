@@ -63,7 +63,7 @@ import W2VAudio
             #expect(paused.code == 0, "\(paused.errors)")
             #expect(paused.errors.contains("1 concatenated × 2 accumulated = 2 sub-batches"))
             #expect(paused.errors.contains("this job's epochs are done"))
-            // Plain lines where there is no terminal: nothing is written in place.
+            // Without a terminal, lines are plain: nothing is updated in place.
             #expect(!paused.errors.contains("\r") && !paused.errors.contains("s an update · ETA"))
             let finished = try run(pretrain + ["--effective-batch", "2", "--resume"], in: folder)
             #expect(finished.code == 0 && finished.errors.contains("finished after update 4"), "\(finished.errors)")

@@ -32,7 +32,7 @@ import W2VAudio
         }
     }
 
-    /// What a decoder has to say about damaged files is told in our words, by the recording's name, or not at all.
+    /// A decoder's messages about damaged files appear in our words, with the recording's name, or not at all.
     @Test func nothingIsWrittenByLibraries() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)
@@ -60,7 +60,7 @@ import W2VAudio
         }
     }
 
-    /// Files that a killed run was writing go when the next one looks; those that are being written stay.
+    /// Files that a killed run was writing are removed by the next one; files that are being written stay.
     @Test func leftoversOfKilledRunsAreRemoved() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)
@@ -122,7 +122,7 @@ import W2VAudio
                     == words.compactMap { $0["text"] as? String }.joined())
             #expect(
                 characters.allSatisfy { $0["start"] is Double && $0["end"] is Double && $0["confidence"] is Double })
-            // Nothing is replaced, and nothing computed for it, unless that is asked for.
+            // Nothing is replaced, or computed for it, unless requested.
             let again = try transcribe(
                 fixture, [fixture.audio + "/0.wav", "--output", output, "--format", "json"])
             #expect(again.code == 1 && again.errors.contains("0.json: exists already; --force replaces"))
@@ -130,7 +130,7 @@ import W2VAudio
                 fixture, [fixture.audio + "/0.wav", "--output", output, "--format", "json", "--force"])
             #expect(forced.code == 0, "\(forced.errors)")
             #expect(try !String(contentsOfFile: output + "/0.json", encoding: .utf8).contains("characters"))
-            // What is there already stays; the rest is made.
+            // Existing files stay; the missing ones are made.
             try FileManager.default.removeItem(atPath: output + "/1.flac.json")
             try fixture.write("mine", to: "out/2.json")
             let resumed = try transcribe(
@@ -224,7 +224,7 @@ import W2VAudio
             let outcome = try run(
                 ["transcribe", "--checkpoint", fixture.checkpoint, fixture.audio], isOrdinaryUser: true)
             #expect(outcome.code == 65 && outcome.errors.contains("locked: cannot be read (Permission denied)"))
-            // The others are transcribed all the same.
+            // The others are transcribed nevertheless.
             #expect(outcome.output.split(separator: "\n").count == 3)
         }
     }
@@ -243,7 +243,7 @@ import W2VAudio
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)
             let samples = (0..<32_000).map { Int16(12_000 * sin(Double($0) * 0.05 * (1 + Double($0 / 4_000)))) }
-            // All of it comes at once: the passes, and so the letters, are the same each time.
+            // Everything arrives at once: the passes, and so the letters, are the same each time.
             let raw = folder.appendingPathComponent("talk.raw")
             try samples.withUnsafeBytes { Data($0) }.write(to: raw)
             let text = try transcribe(fixture, ["--live"], inputFile: raw)
@@ -264,7 +264,7 @@ import W2VAudio
         }
     }
 
-    /// What no pause has settled is written all the same.
+    /// Text that no pause has settled is written nevertheless.
     @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))])
     func signalsEndLiveAudio(signal: Int32, code: Int32) throws {
         try withTemporaryFolder { folder in

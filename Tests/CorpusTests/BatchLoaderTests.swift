@@ -90,7 +90,7 @@ struct BatchLoaderTests {
         let manifest = try corpus.manifest(lengths: lengths)
         let plan = try BatchPlan.sequential(manifest, options: .init(requiredBatchSizeMultiple: 1, batchSize: 1))
         let loader = try BatchLoader(manifest: manifest, plan: plan, prefetch: 3, workers: 8)
-        // While nobody takes anything, three batches are prepared, and never more.
+        // Before the first batch is taken, three are prepared, and never more.
         try wait(for: "three batches") { loader.peakInFlight == 3 }
         #expect(try all(loader).count == 24)
         #expect(loader.peakInFlight == 3)
@@ -105,7 +105,7 @@ struct BatchLoaderTests {
         _ = try loader.next()
         let waited = loader.waitSeconds
         #expect(waited > 0)
-        // What passes between two calls is no waiting.
+        // Time between two calls does not count as waiting.
         Thread.sleep(forTimeInterval: 0.05)
         let asked = ContinuousClock.now
         _ = try loader.next()
@@ -179,7 +179,7 @@ struct BatchLoaderTests {
         #expect(try loader.next() != nil)
         loader.cancel()
         #expect(try loader.next() == nil)
-        // Letting go of many loaders in the middle of their work leaves no threads behind.
+        // Releasing many loaders during their work leaves no threads behind.
         for _ in 0..<50 { _ = try BatchLoader(manifest: manifest, plan: plan, workers: 4).next() }
         let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)
         if let line = status?.split(separator: "\n").first(where: { $0.hasPrefix("Threads:") }) {

@@ -13,7 +13,7 @@ struct BatchPlanTests {
 
     private static func batches(_ plan: BatchPlan) -> [[Int]] { (0..<plan.count).map { plan[$0] } }
 
-    /// The lengths 10 9 8 7 6 5 4 3 in order, worked out by hand.
+    /// The lengths 10 9 8 7 6 5 4 3 in order, calculated by hand.
     @Test func cutsAsFairseqDoes() throws {
         let lengths = [10, 9, 8, 7, 6, 5, 4, 3]
         func plan(_ options: BatchOptions) throws -> [[Int]] {
@@ -52,7 +52,7 @@ struct BatchPlanTests {
                 // Grouped by length: within a batch, lengths hardly differ.
                 #expect((sizes.max() ?? 0) - (sizes.min() ?? 0) < 20_000)
             }
-            // Only batches that the budget keeps below the multiple, and the very last, are not multiples.
+            // Only batches that the budget keeps below the multiple, and the very last one, are not multiples.
             #expect(Self.batches(plan).filter { $0.count % 4 != 0 }.count <= 1)
         }
     }
@@ -64,11 +64,11 @@ struct BatchPlanTests {
         #expect(try BatchPlan(lengths: lengths, options: options, seed: 5, epoch: 2) == plan)
         #expect(try BatchPlan(lengths: lengths, options: options, seed: 5, epoch: 3)[0] != plan[0])
         #expect(try BatchPlan(lengths: lengths, options: options, seed: 6, epoch: 2)[0] != plan[0])
-        // Ties among capped lengths are drawn anew: the longest half is not together in the same way.
+        // Ties among capped lengths are drawn again: the longest half is not grouped in the same way.
         let other = try BatchPlan(lengths: lengths, options: options, seed: 5, epoch: 3)
         let sets = { (plan: BatchPlan) in Set(Self.batches(plan).map(Set.init)) }
         #expect(sets(plan) != sets(other))
-        // Batches are not in order of length.
+        // Batches are not sorted by length.
         let sizes = Self.batches(plan).map { lengths[$0[0]] }
         #expect(sizes != sizes.sorted() && sizes != sizes.sorted(by: >))
     }

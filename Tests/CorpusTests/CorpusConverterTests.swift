@@ -13,7 +13,7 @@ struct CorpusConverterTests {
 
     init() throws { corpus = try TestCorpus() }
 
-    /// How often the signal crosses zero upwards: its frequency times its duration.
+    /// The number of upward zero crossings: the signal's frequency times its duration.
     private func crossings(_ samples: [Float]) -> Int { zip(samples, samples.dropFirst()).count { $0 < 0 && $1 >= 0 } }
 
     private func source() throws -> Manifest {
@@ -62,7 +62,7 @@ struct CorpusConverterTests {
         let rest = try converter.convert(manifest, to: out)
         #expect(rest.kept == stopped.converted && rest.kept + rest.converted == 4)
         let before = try Data(contentsOf: out.appendingPathComponent("a-sp0.9.wav"))
-        // A damaged file, a lost one and one that is older than its source are made again; whole ones are not.
+        // A damaged file, a lost one and one that is older than its source are remade; complete ones are not.
         try before.dropLast(100).write(to: out.appendingPathComponent("a-sp0.9.wav"))
         try FileManager.default.removeItem(at: out.appendingPathComponent("a.wav"))
         try FileManager.default.setAttributes(
@@ -95,7 +95,7 @@ struct CorpusConverterTests {
         let report = try CorpusConverter().convert(manifest, to: corpus.file("out"))
         #expect(report.failures.map(\.utterance) == ["d/b.wav"] && report.manifest?.count == 1)
         #expect(report.failures[0].reason.contains(corpus.file("d/b.wav").path))
-        // What is written elsewhere stays apart.
+        // Differently converted recordings are kept apart.
         let error = try #require(throws: CorpusError.self) {
             try CorpusConverter(sampleRate: 8000).convert(manifest, to: corpus.file("out"))
         }
@@ -142,7 +142,7 @@ struct CorpusConverterTests {
         }
         #expect(try Data(contentsOf: corpus.file("a.wav")) == before)
         #expect(!FileManager.default.fileExists(atPath: corpus.file("conversion.txt").path))
-        // Beside them, under other names, is no harm.
+        // Other names in the same folder are harmless.
         #expect(try CorpusConverter(format: .wav16, speeds: [0.9]).convert(manifest, to: corpus.folder).converted == 2)
     }
 

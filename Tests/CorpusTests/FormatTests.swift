@@ -18,7 +18,7 @@ struct FormatTests {
         try AudioFile.write(TestCorpus.signal(count, count: count), to: corpus.file(name))
     }
 
-    /// Why a list is refused: its case, file and line are checked.
+    /// Checks the case, file and line of a list's refusal.
     @discardableResult private func refusal(
         _ url: URL, labels: String? = "ltr", _ name: String = "badLine", at place: String,
         _ location: SourceLocation = #_sourceLocation
@@ -279,7 +279,7 @@ struct FormatTests {
         }
     }
 
-    /// A line has an end, so that a file which is no text takes no more memory than a long line.
+    /// Line length is limited, so that a file that is not text takes no more memory than a long line.
     @Test func linesWithoutEndAreRefused() throws {
         let url = try corpus.write("endless.txt", "a\n" + String(repeating: "b", count: 5000) + "\nc\n")
         for block in [16, 1000, 1 << 20] {

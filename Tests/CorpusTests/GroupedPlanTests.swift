@@ -4,7 +4,8 @@ import Testing
 
 @testable import W2VCorpus
 
-/// Batches beside NVIDIA's: which utterances go together, how many batches are group, and what weights do.
+/// Batches compared with NVIDIA's: which utterances go together, how many batches form a group, and the effect of
+/// weights.
 @Suite("Groups and weights of batch plans", .onTestThreads)
 struct GroupedPlanTests {
     private static func lengths(_ count: Int, _ shortest: Int, _ spread: Int) -> [Int] {
@@ -13,7 +14,7 @@ struct GroupedPlanTests {
 
     private static func batches(_ plan: BatchPlan) -> [[Int]] { (0..<plan.count).map { plan[$0] } }
 
-    /// The sizes of the batches that NVIDIA's `batch_by_size` makes of the same lengths.
+    /// The sizes of the batches that NVIDIA's `batch_by_size` makes from the same lengths.
     @Test(arguments: [
         (
             lengths(200, 32_000, 218_000), 1_400_000, nil, 8,
@@ -72,7 +73,7 @@ struct GroupedPlanTests {
             for (first, second) in zip(sorted, sorted.dropFirst()) { #expect(first.shortest >= second.longest) }
             if plan.count % group != 0, let last = ranges.last { shortPlaces.insert(last.longest) }
         }
-        // Which utterances are in the shorter group differs from epoch to epoch.
+        // The utterances in the shorter group differ from epoch to epoch.
         if group == 8 { #expect(shortPlaces.count > 1) }
     }
 
@@ -90,7 +91,7 @@ struct GroupedPlanTests {
             BatchOptions(requiredSequenceLengthMultiple: multiple).cropLength(atMost: samples)
         }
         #expect(crop(5000, 1) == 5000)
-        // 5000 samples have 15 frames; 12 of them read 400 + 11 · 320 samples.
+        // 5000 samples have 15 frames; 12 of them see 400 + 11 · 320 samples.
         #expect(crop(5000, 4) == 3920 && crop(3920, 4) == 3920 && crop(3919, 4) == 2640)
         #expect(crop(1000, 4) == 1000 && crop(300, 2) == 300)
     }
@@ -106,12 +107,12 @@ struct GroupedPlanTests {
             let used = Self.batches(plan).flatMap { $0 }
             #expect(used.count == 50 + 45 + 6)
             for utterance in used { seen[utterance] += 1 }
-            // The same epoch has the same utterances in the same order, whoever asks.
+            // The same epoch has the same utterances in the same order in every plan.
             let again = try BatchPlan(
                 lengths: lengths, options: plan.options, seed: 4, epoch: epoch, weights: weights)
             #expect(again == plan)
         }
-        // Over the epochs all utterances of a manifest come equally often.
+        // Over many epochs all utterances of a manifest are drawn equally often.
         #expect(seen[..<50].allSatisfy { $0 == 20 })
         #expect(seen[50..<70].allSatisfy { $0 == 45 })
         #expect(seen[70...].allSatisfy { $0 == 6 })

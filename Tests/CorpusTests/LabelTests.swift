@@ -22,7 +22,7 @@ struct LabelTests {
         #expect(try Data(contentsOf: corpus.file("again.txt")) == Data(contentsOf: url))
     }
 
-    /// fairseq parts symbols at any white space; a no-break space is left a symbol, for it is one in other dictionaries.
+    /// fairseq splits symbols at any white space; a no-break space remains a symbol, as in other dictionaries.
     @Test func tabsPartSymbolsToo() throws {
         let manifest = try corpus.manifest(lengths: [500, 600], labels: ["a\tb\t|", "c \u{B} a \u{A0} |"])
         #expect(
@@ -111,7 +111,7 @@ struct LabelTests {
             let ambiguous = CorpusError.ambiguousKey(
                 key: key, file: url.path, line: 2, utterances: ["en/up.wav", "fr/up.wav"])
             #expect(throws: ambiguous) { try Transcript.read(url, for: manifest) }
-            // Also where one of them has a line of its own, it may well be the other's.
+            // If one of them has its own line, that line may still belong to the other.
             let half = try corpus.write("texts", "one\tx\n\(key)\tup\nen/up.wav\tup\n")
             #expect(throws: CorpusError.self) { try Transcript.read(half, for: manifest) }
             let table = try corpus.write("tags.tsv", "path\tlanguage\n\(key)\ten\n")

@@ -46,7 +46,7 @@ import W2VFetching
     @Test func partsBecomeListsAndASecondRunDoesNothing() throws {
         let names = LibriSpeech.trainingNames + ["dev-clean"]
         let miniature = try MiniatureLibriSpeech(names, in: mirror)
-        // Every first answer breaks off in the middle.
+        // Every first response breaks off in the middle.
         let server = try TestServer { request, number in
             guard let content = miniature.files[request.target] else { return TestResponse(404) }
             var response = TestResponse.file(content, request)
@@ -79,7 +79,7 @@ import W2VFetching
         #expect(second.received == 0 && second.lists == report.lists && server.requests.count == asked)
         let after = try FileManager.default.attributesOfItem(atPath: output.path + "/dev-clean.tsv")[.systemFileNumber]
         #expect(inode as? Int == after as? Int)
-        // A list that lost a file is made again.
+        // A list that lost a file is remade.
         try FileManager.default.removeItem(at: output.appendingPathComponent("dev-clean.wrd"))
         _ = try prepare("dev-clean", miniature)
         try expect(
@@ -109,12 +109,12 @@ import W2VFetching
         let miniature = try MiniatureLibriSpeech(["dev-clean", "dev-other", "test-clean"], in: mirror)
         let server = try TestServer(files: miniature.files)
         defer { server.stop() }
-        // One part unpacked, one as an archive, one not there.
+        // One part is unpacked, one is an archive, one is missing.
         try FileManager.default.removeItem(at: mirror.appendingPathComponent("LibriSpeech/dev-other"))
         try FileManager.default.removeItem(at: mirror.appendingPathComponent("LibriSpeech/test-clean"))
         let archive = mirror.appendingPathComponent("dev-other.tar.gz")
         try #require(miniature.archives["dev-other.tar.gz"]).write(to: archive)
-        // Checksums are computed in another folder, for they pass through files of the same names.
+        // Checksums are computed in another folder, because they pass through files with the same names.
         let source = corpus.file("source")
         try FileManager.default.moveItem(at: mirror, to: source)
         try FileManager.default.createDirectory(at: mirror, withIntermediateDirectories: true)
@@ -145,7 +145,7 @@ import W2VFetching
         let error = #expect(throws: FetchError.self) { try prepare("dev-clean", miniature, server: server) }
         #expect(error?.kind == .input && "\(error as Any)".contains("MD5"))
         #expect(!FileManager.default.fileExists(atPath: output.path + "/LibriSpeech"))
-        // A right checksum of an archive with another part in it.
+        // A correct checksum of an archive with another part in it.
         let swapped = corpus.file("swapped")
         try FileManager.default.createDirectory(at: swapped, withIntermediateDirectories: true)
         let archive = swapped.appendingPathComponent("dev-clean.tar.gz")
@@ -192,7 +192,7 @@ import W2VFetching
         }
     }
 
-    /// Two runs that unpack one part would remove each other's files.
+    /// Two runs that unpack the same part would remove each other's files.
     @Test func theFolderIsFilledByOneRunAtATime() throws {
         let miniature = try MiniatureLibriSpeech(["dev-clean"], in: mirror)
         let server = try TestServer(files: miniature.files)
@@ -209,7 +209,7 @@ import W2VFetching
         #expect(try prepare("dev-clean", miniature, server: server).lists[0].utterances == 6)
     }
 
-    /// A folder of a part's name is trusted only as far as a record or the publisher's number goes.
+    /// A folder with a part's name is trusted only if a record or the publisher's number confirms it.
     @Test func halfOfAPartIsNeverTakenForAllOfIt() throws {
         let miniature = try MiniatureLibriSpeech(["dev-clean", "dev-other"], in: mirror)
         let server = try TestServer(files: miniature.files)
@@ -221,7 +221,7 @@ import W2VFetching
             FileManager.default.enumerator(at: own, includingPropertiesForKeys: nil)?.compactMap { $0 as? URL }
                 .first { $0.pathExtension == "flac" }
         ).deletingLastPathComponent()
-        // What another program, or an older one, has left there, its lists with it.
+        // Recordings that another program, or an older version, has left there with their lists.
         try FileManager.default.createDirectory(at: other, withIntermediateDirectories: true)
         try FileManager.default.copyItem(at: chapter, to: other.appendingPathComponent("1"))
         let missing = try FileManager.default.contentsOfDirectory(atPath: chapter.path).count { $0.hasSuffix(".flac") }
@@ -232,7 +232,7 @@ import W2VFetching
         #expect(
             throws: LibriSpeechError.wrongCount(folder: other.path, found: missing, expected: 2864, isOwn: true)
         ) { try LibriSpeechPreparation(parts, output: output).run() }
-        // A chapter is lost; the list of all is still there.
+        // A chapter is lost; the full list still exists.
         try FileManager.default.removeItem(at: chapter)
         #expect(
             throws: LibriSpeechError.wrongCount(folder: own.path, found: 6 - missing, expected: 6, isOwn: true)

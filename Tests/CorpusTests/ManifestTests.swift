@@ -74,7 +74,7 @@ struct ManifestTests {
         #expect(error.name == "badLine" && error.place == "\(url.path):3")
     }
 
-    /// What calls itself JSON lines is read as such, so that the error is about them.
+    /// Files with a JSON extension are read as such, so that errors are about JSON.
     @Test func filesNamedJSONAreNoFairseqLists() throws {
         let blank = try corpus.write("blank.jsonl", "\n \n")
         #expect(throws: CorpusError.emptyManifest(file: blank.path)) { try Manifest.read(blank) }
@@ -137,7 +137,7 @@ struct ManifestBuilderTests {
 
     init() throws { corpus = try TestCorpus() }
 
-    /// That is bad input, not a disk that cannot be written to.
+    /// This is bad input, not a disk that cannot be written.
     @Test func namesWithTabsNeedJSONLines() throws {
         let corpus = try TestCorpus()
         try AudioFile.write([Float](repeating: 0.1, count: 1600), to: corpus.file("a\tb.wav"))

@@ -38,7 +38,7 @@ struct PhoneAlignmentTests {
             #expect(phones[9].map(symbol) == "sil" && phones[10].map(symbol) == "ah" && phones[48] != nil)
             #expect(alignment.phones(0, frames: 60)[59] == nil)
         }
-        // At 20 ms a frame.
+        // With 20 ms per frame.
         let coarse = try read("\(frames(("aa", 49)))\n\(frames(("aa", 10), ("bb", 14)))\n")
         #expect(coarse[1].map(\.samples) == [0..<3200, 3200..<7680])
     }

@@ -4,7 +4,7 @@ import W2VAudio
 
 @testable import W2VCorpus
 
-/// A folder of synthetic recordings that is removed when its owner goes.
+/// A folder of synthetic recordings that is removed with its owner.
 final class TestCorpus {
     private let temporary: TemporaryFolder
     var folder: URL { temporary.url }
@@ -16,7 +16,7 @@ final class TestCorpus {
     @discardableResult
     func write(_ name: String, _ text: String) throws -> URL { try temporary.write(text, to: name) }
 
-    /// Every sample of every utterance is another multiple of 1/32768, so that a crop shows where it was taken.
+    /// Each sample of an utterance is a different multiple of 1/32768, so that a crop shows its position.
     static func signal(_ index: Int, count: Int) -> [Float] {
         (0..<count).map { Float((index * 7919 + $0) % 65_536 - 32_768) / 32_768 }
     }
@@ -43,7 +43,7 @@ extension CorpusError {
         return file + (value("line", Int.self).map { ":\($0)" } ?? "")
     }
 
-    /// What was expected in place of what a line holds.
+    /// The text expected in place of a line's contents.
     var expected: String { value("expected", String.self) ?? "" }
 
     /// One of the values of the error's case.

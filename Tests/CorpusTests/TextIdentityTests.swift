@@ -6,7 +6,8 @@ import W2VBase
 
 @testable import W2VCorpus
 
-/// Texts are the same where their code points are: K and the Kelvin sign look alike, and are canonically equivalent.
+/// Texts are equal if their code points are: K and the Kelvin sign look alike and are canonically equivalent, but
+/// differ.
 @Suite(.onTestThreads) struct TextIdentityTests {
     let corpus: TestCorpus
     private let kelvin = "\u{212A}"

@@ -23,7 +23,7 @@ import W2VAudio
 
     private let librispeech = ["26/1001/26-1001-0000.flac", "26/1001/26-1001-0001.flac", "26/1001/26-1001-0002.flac"]
 
-    /// LibriSpeech's trans.txt and Kaldi's text have a space behind the key.
+    /// LibriSpeech's trans.txt and Kaldi's text have a space after the key.
     @Test(arguments: [" ", "  ", "\t", " \t"])
     func keysEndAtWhiteSpace(separator: String) throws {
         let list = try manifest(librispeech)
@@ -33,7 +33,7 @@ import W2VAudio
         let text = lines.joined(separator: "\n") + "\n"
         let read = try Transcript.read(corpus.write("texts", text), for: list)
         #expect(read == ["ONE", "TWO", "THREE WORDS HERE"])
-        // Other utterances' lines and blank ones are passed over, however many there are.
+        // Other utterances' lines and blank ones are ignored, whatever their number.
         let more = (0..<20).map { "99-1-\($0)\(separator)OTHER\n\n" }.joined()
         #expect(try Transcript.read(corpus.write("texts", more + text), for: list) == read)
         let lacking = try refusal(lines.dropLast().joined(separator: "\n"), list)
@@ -80,7 +80,7 @@ import W2VAudio
         #expect(error.place == "\(texts):1" && error.expected.contains("NFC"), "\(error)")
     }
 
-    /// UTF-16 without a byte-order mark is UTF-8 too, if one minds no zero bytes.
+    /// UTF-16 without a byte-order mark is also valid UTF-8, except for its zero bytes.
     @Test func zeroBytesAreNoText() throws {
         let error = try refusal(
             String(decoding: "a b\nc\nd\n".utf8.flatMap { [$0, 0] }, as: UTF8.self), manifest(librispeech))
@@ -102,7 +102,7 @@ import W2VAudio
         }
     }
 
-    /// Recordings of commands are named by what is said.
+    /// Recordings of commands are named by the spoken words.
     @Test func namesThatAreWordsAreNotGuessedAt() throws {
         let list = try manifest(["yes.wav", "no.wav"])
         #expect(try Transcript.read(corpus.write("texts", "yes\nno\n"), for: list) == ["yes", "no"])
@@ -145,13 +145,13 @@ import W2VAudio
         #expect(list.labelPlace(of: 2).line == 2 && list.labelPlace(of: 2).file.hasSuffix("26-1001.trans.txt"))
         #expect(try list.transcriptsBeside() == ["ONE", "TWO", "THREE", "ALONE"])
         #expect(try Manifest.hasLabels(folder, labels: "ltr"))
-        // The recording's own file counts before the folder's list.
+        // The recording's own file takes precedence over the folder's list.
         try corpus.write("c/26/1001/26-1001-0000.txt", "OWN\n")
         #expect(try Manifest.read(folder, labels: "ltr")[0].labels == "O W N |")
     }
 }
 
-/// JSON lines as NeMo's tools and others' scripts leave them.
+/// JSON lines as NeMo's tools and others' scripts write them.
 @Suite(.onTestThreads) struct JSONLinesTests {
     let corpus: TestCorpus
 
@@ -176,7 +176,7 @@ import W2VAudio
         let url = try corpus.write("a.jsonl", [blank, first, blank, second, blank, ""].joined(separator: "\n"))
         let list = try Manifest.read(url, labels: "wrd")
         #expect(list.count == 2 && (0..<2).map { list[$0].labels } == ["one", "two"])
-        // Lines are still those of the file.
+        // Line numbers are still those of the file.
         #expect((0..<2).map { list[$0].line } == [2, 4])
         #expect(try UtteranceTags.read("x", of: list) == ["1", "2"])
         #expect(try Manifest.hasLabels(url, labels: "ltr"))
@@ -217,7 +217,7 @@ import W2VAudio
         let some = #"{"audio_filepath": "a.wav", "duration": 0.5, "text": "x"}"#
         let url = try corpus.write("a.jsonl", none + "\n" + none)
         #expect(try !Manifest.hasLabels(url, labels: "ltr") && Manifest.read(url).count == 2)
-        // Transcripts of some are never left out without a word.
+        // Transcripts of only some utterances are never ignored silently.
         #expect(try Manifest.hasLabels(corpus.write("b.jsonl", none + "\n" + some), labels: "ltr"))
         #expect(try refusal(none + "\n" + some, labels: "ltr").expected.hasPrefix("\"text\""))
         #expect(try Manifest.hasLabels(corpus.write("c.json", "[\(none), \(some)]"), labels: "ltr"))

@@ -86,7 +86,7 @@ import Testing
     @Test func whatIsLeftOutChangesNothing() throws {
         var choices = Choices(seed: 24)
         for round in 0..<20 {
-            // Speech that goes with its transcript in three rounds of four, the last with a part of it missing.
+            // Speech that matches its transcript in three rounds of four, the last with a part of it missing.
             let spoken = (0..<120).map { _ in Int.random(in: 1...11, using: &choices) }
             var scores = Self.random(600, 12, &choices)
             if !round.isMultiple(of: 4) {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import W2VDecoding
 
-/// How words are spelled: by symbols of several code points, and as lexicons say.
+/// The spelling of words: with symbols of several code points, and from lexicons.
 @Suite(.onTestThreads) struct SpellingTests {
     /// Log-probabilities of frames in which one label is by far the most probable.
     private static func frames(_ symbols: [String], _ alphabet: DecodingAlphabet) -> [Float] {

@@ -5,7 +5,7 @@ import W2VBase
 
 @testable import W2VDecoding
 
-/// What other programs write, and what editors do to it.
+/// Texts from other programs, and changes that editors make.
 @Suite(.onTestThreads) struct TextInputTests {
     private static let plain = """
         \\data\\

@@ -275,7 +275,7 @@ import Testing
             try PartialFile(for: scratch.file("file"))
         }
         #expect(part.size == 0)
-        // What the other one is about to fill stays, although nothing is in it yet.
+        // A file that another process is about to fill stays, although it is still empty.
         #expect(try scratch.names() == ["file.part"])
     }
 

@@ -14,7 +14,7 @@ extension TemporaryFolder {
 }
 
 extension Downloader {
-    /// One that does not wait long.
+    /// A downloader that does not wait long.
     static var quick: Downloader {
         var options = FetchOptions(environment: [:])
         options.pause = .milliseconds(5)
@@ -26,7 +26,7 @@ extension Downloader {
 }
 
 extension CapturedLog {
-    /// A monitor that logs here.
+    /// A monitor that writes to this log.
     var monitor: FetchMonitor { FetchMonitor(logger: logger()) }
 }
 

@@ -33,7 +33,7 @@ import W2VTorch
                 #expect(try differences(["": expected], ["": #require(other.state[key])]) == [])
             }
             #expect(other.notes.map(\.subject) == [.dictionary] && other.notes[0].phrase.hasPrefix("other.txt: "))
-            // It is not part of the checkpoint, so nothing of it is left out.
+            // It is not part of the checkpoint, so nothing is reported as left out.
             #expect(other.notCarriedOver == [])
             // Converting keeps the rows with their symbols.
             let place = folder.appendingPathComponent("converted")

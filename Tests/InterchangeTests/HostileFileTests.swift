@@ -8,7 +8,7 @@ import W2VTorch
 
 /// Files that are broken on purpose.
 @Suite(.onTestThreads) struct HostileFileTests {
-    /// The sentence that a pickle is refused with; nil when it is read.
+    /// The message of the error for a pickle; nil if it is read.
     private func refusal(_ pickle: [UInt8]) -> String? {
         do throws(FileDamage) {
             _ = try pickle.withUnsafeBytes { bytes in
@@ -61,7 +61,7 @@ import W2VTorch
     }
 
     @Test func listsCannotBeMultiplied() {
-        // A list of a thousand items, made into a set again and again.
+        // A list of a thousand items, converted to a set again and again.
         var pickle = bytes("](") + [UInt8](repeating: 0x4E, count: 1000) + bytes("eq\u{0}0cbuiltins\nset\nq\u{1}")
         for _ in 0..<1000 { pickle += bytes("h\u{1}h\u{0}") + [0x85] + bytes("R") }
         #expect(refusal(pickle + bytes("."))?.contains("copies the same items again and again") == true)

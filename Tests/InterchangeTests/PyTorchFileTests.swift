@@ -5,7 +5,7 @@ import W2VTorch
 
 @testable import W2VInterchange
 
-/// Files that PyTorch itself wrote; `Tests/Fixtures/pytorch/make.py` says what is in them.
+/// Files that PyTorch itself wrote; `Tests/Fixtures/pytorch/make.py` documents their contents.
 @Suite(.onTestThreads) struct PyTorchFileTests {
     static let folder = Repository.fixtures.appendingPathComponent("pytorch")
 

@@ -22,7 +22,7 @@ struct SmallModel: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { "\(task.name)\(isLarge ? ", large" : "")\(isSquare ? ", square" : "")" }
 
-    /// The model's differences in Transformers: the number added to the variance of recordings.
+    /// The model's differences in Transformers: the constant added to the variance of recordings.
     var differsInHuggingFace: [String] { isLarge ? ["normalize_epsilon: 1e-05, where theirs is always 1e-07"] : [] }
 
     func description() throws -> ModelDescription {
@@ -40,7 +40,7 @@ struct SmallModel: Sendable, CustomTestStringConvertible {
         return description
     }
 
-    /// Random weights by fairseq's names, every tensor in memory of its own.
+    /// Random weights by fairseq's names, each tensor in its own memory.
     func state(seed: Int64 = 7) throws -> [String: Tensor] {
         let description = try description()
         let initializer = try Initializer.random(seed: seed)
@@ -54,7 +54,7 @@ struct SmallModel: Sendable, CustomTestStringConvertible {
         return try FusedParameters.split(model.state()).mapValues { try $0.contiguous() }
     }
 
-    /// Writes it in a format and returns its place.
+    /// Writes the model in a format and returns its path.
     func write(to folder: URL, _ name: String = "model", format: CheckpointFormat = .native) throws -> URL {
         let url = folder.appendingPathComponent(name)
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)

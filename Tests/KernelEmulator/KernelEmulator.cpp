@@ -1,6 +1,6 @@
-// What CUDA gives to kernels, in C++: the threads of a block are fibers that take turns at every barrier and shuffle, in
-// another order each time. Shared memory holds NaNs when a block begins. So what a GPU would not forgive, such as a missing
-// barrier or a number that was never written, shows in the results.
+// CUDA's environment for kernels, in C++: the threads of a block are fibers that take turns at each barrier and
+// shuffle, in a different order each time. Shared memory is filled with NaNs when a block starts. So errors that a GPU
+// would not forgive, such as a missing barrier or a number that was never written, show in the results.
 #include "KernelEmulator.h"
 
 #include <setjmp.h>
@@ -31,12 +31,12 @@ struct Barrier {
 
 struct Fiber {
     ucontext_t context;
-    /// Where it goes on: jumps are faster than contexts, which ask the system for the signals that they block.
+    /// The point where the fiber continues: jumps are faster than contexts, which query the system for blocked signals.
     jmp_buf place;
     std::vector<char> stack;
     bool hasBegun = false;
     bool isDone = false;
-    /// What it waits for, and at which of its generations.
+    /// The barrier that it waits for, and the barrier's generation.
     const Barrier *barrier = nullptr;
     int generation = 0;
 
@@ -98,7 +98,7 @@ float atomicAdd(float *address, float x) {
 
 }  // namespace
 
-// The linker knows where a section begins and ends.
+// The linker defines the bounds of a section.
 extern "C" char __start_shared_memory[], __stop_shared_memory[];
 
 #define __device__
@@ -123,7 +123,7 @@ std::map<std::string, Kernel> &kernels() {
     return all;
 }
 
-/// Adds a kernel when the program starts.
+/// Registers a kernel when the program starts.
 struct Registration {
     template <class... Parameters>
     Registration(const char *name, void (*kernel)(Parameters...)) {
@@ -147,7 +147,7 @@ inline void assign(half_number &x, float y) {
     const _Float16 value = static_cast<_Float16>(y);
     std::memcpy(&x, &value, 2);
 }
-/// To the nearest, ties to even.
+/// Rounds to nearest, ties to even.
 inline void assign(bfloat_number &x, float y) {
     uint32_t bits;
     std::memcpy(&bits, &y, 4);
@@ -171,7 +171,7 @@ void runFiber() {
     _longjmp(schedulerPlace, 1);
 }
 
-/// Has a fiber run until it waits or is done.
+/// Runs a fiber until it waits or ends.
 void resume(Fiber &fiber) {
     if (_setjmp(schedulerPlace) != 0) return;
     if (fiber.hasBegun) _longjmp(fiber.place, 1);
@@ -213,7 +213,7 @@ void runBlock(std::minstd_rand &order) {
 
 namespace {
 
-/// GPUs compute with subnormal numbers, which this process may take for zero.
+/// Makes this process compute with subnormal numbers like GPUs, instead of treating them as zero.
 struct Subnormals {
     Subnormals() : settings(_mm_getcsr()) { _mm_setcsr(settings & ~0x8040u); }
     ~Subnormals() { _mm_setcsr(settings); }

@@ -5,7 +5,7 @@ import W2VBase
 @testable import W2VKernels
 @testable import W2VTorch
 
-/// The kernels for GPUs, run thread by thread on the CPU, beside those for host memory.
+/// The GPU kernels, run thread by thread on the CPU, compared with those for host memory.
 @Suite(.onTestThreads) struct DeviceKernelTests {
     private func training() -> Module.Mode { .training(DropoutSource(RandomStream(seed: 7, purpose: .dropout))) }
 
@@ -34,7 +34,7 @@ import W2VBase
         }
     }
 
-    /// Rounding to 8 or 11 bits, a few times.
+    /// A few roundings to 8 or 11 bits.
     private static let formats: [(DType, Double)] = [(.float32, 2e-6), (.float16, 4e-3), (.bfloat16, 3e-2)]
 
     @Test(arguments: [3, 256, 2048 * 2 + 5])
@@ -59,7 +59,7 @@ import W2VBase
     /// The first layer's bias gets the same gradient together with GELU's as separately.
     @Test(arguments: formats)
     func biasesBeforeGELU(_ dtype: DType, _ tolerance: Double) throws {
-        // One block of columns, and more; a number of columns that kernels of eight do not take.
+        // One block of columns, and several; a number of columns that is not a multiple of eight.
         for inner in [40, 2056, 20] {
             let inputs = try [
                 normal([37, 24], seed: 1), normal([inner, 24], seed: 2), normal([inner], seed: 3),
@@ -139,7 +139,7 @@ import W2VBase
         }
     }
 
-    /// The kernels cannot read views that do not begin at a multiple of 16 bytes.
+    /// The kernels cannot read views that do not start at a multiple of 16 bytes.
     @Test func unalignedViewsUseLibTorch() throws {
         let view = try normal([4, 9], seed: 1).viewed(36).rows(1..<33)
         let (fits, shape) = try withEmulatedDeviceKernels {

@@ -4,7 +4,7 @@ import Testing
 @testable import W2VKernels
 @testable import W2VTorch
 
-/// The kernel for attention within utterances, beside the same arithmetic by operators in FP64.
+/// The kernel for attention within utterances, compared with the same arithmetic by operators in FP64.
 @Suite(.onTestThreads) struct HostAttentionTests {
     private struct Case {
         let projected: Tensor
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    /// Shorter and longer than a panel, than a block of queries, and than what fits the cache.
+    /// Shorter and longer than a panel, a block of queries, and the cache's capacity.
     @Test(arguments: [([1], 2, 8), ([5, 48, 97], 3, 64), ([130, 1, 200], 2, 20), ([900], 1, 16)], [0, 0.3])
     func equalsOperators(_ shape: ([Int], Int, Int), probability: Double) throws {
         let example = try Case(shape.0, heads: shape.1, width: shape.2)
@@ -69,7 +69,7 @@ import Testing
         #expect(try alone.elements(Float.self) == whole.rows(70..<203).elements(Float.self))
     }
 
-    /// In a process of its own, since it sets the number of threads: with more threads than heads, a head's queries are
+    /// In a separate process, because it sets the number of threads: with more threads than heads, a head's queries are
     /// shared.
     @Test func moreThreadsThanHeads() async {
         await #expect(processExitsWith: .success) {

@@ -5,7 +5,7 @@ import W2VBase
 @testable import W2VKernels
 @testable import W2VTorch
 
-/// The host kernels on BF16: what they give for the same numbers in FP32, rounded once.
+/// The host kernels on BF16: their FP32 results for the same numbers, rounded once.
 @Suite(.onTestThreads) struct HostBFloat16Tests {
     private func training() -> Module.Mode { .training(DropoutSource(RandomStream(seed: 42, purpose: .dropout))) }
 
@@ -45,7 +45,7 @@ import W2VBase
         #expect(found[0].isNaN && found[1] == .infinity && found[2] == 0)
     }
 
-    /// Four thirds of a number is between two of BF16: it is rounded as LibTorch rounds.
+    /// Four thirds of a number lies between two BF16 numbers: it is rounded like LibTorch rounds.
     @Test func dropout() throws {
         let input = try numbers([211, 300], seed: 2)
         let dropped = try input.dropout(0.25, training())

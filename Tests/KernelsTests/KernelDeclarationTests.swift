@@ -6,7 +6,7 @@ import W2VTorch
 
 @testable import W2VKernels
 
-/// What Swift declares of the kernels for GPUs is what their source text has.
+/// Swift's declarations of the GPU kernels match their source text.
 @Suite(.onTestThreads) struct KernelDeclarationTests {
     private static let root = Repository.root
 
@@ -70,7 +70,7 @@ import W2VTorch
         for compiled in try kernel(name).compiledNames { #expect(ke_has_kernel(compiled), "\(compiled)") }
     }
 
-    // MARK: What the comparison sees
+    // MARK: What the comparison notices
 
     @Test func readsSourceText() {
         let text = KernelText(

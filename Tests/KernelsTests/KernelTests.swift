@@ -6,7 +6,7 @@ import W2VBase
 @testable import W2VKernels
 @testable import W2VTorch
 
-/// The host kernels beside LibTorch's operators.
+/// The host kernels compared with LibTorch's operators.
 @Suite(.onTestThreads) struct KernelTests {
     private func training(_ step: Int = 0) -> Module.Mode {
         .training(DropoutSource(RandomStream(seed: 42, purpose: .dropout, step: step)))
@@ -144,7 +144,7 @@ import W2VBase
         for (found, wanted) in zip(found, wanted) {
             #expect(try relativeError(#require(found), #require(wanted)) < 1e-6)
         }
-        // What other types use.
+        // The fallback for other types.
         let exact = try leaves.map { try $0.detached().to(dtype: .float64) }
         let other = try exact[0].geluDropoutLinear(
             probability, .inference, weight: exact[1], bias: hasBias ? exact[2] : nil)
@@ -200,7 +200,7 @@ import W2VBase
     }
 
     @Test func everySeedDrawsIndependently() throws {
-        // One element over many seeds: uniform there, too.
+        // One element over many seeds is also uniform.
         let seeds = 20000
         let ones = try Tensor.ones([4])
         var dropped = [0, 0, 0, 0]
@@ -227,7 +227,7 @@ import W2VBase
         #expect(abs(chiSquare - 255) < 4 * 510.0.squareRoot())
     }
 
-    /// In a process of its own: sums of other tests depend on the number of threads.
+    /// In a separate process: sums of other tests depend on the number of threads.
     @Test func doesNotDependOnThreads() async {
         await #expect(processExitsWith: .success) {
             let input = try Tensor.normal([64, 3000], generator: Generator(seed: 12))

@@ -1,12 +1,13 @@
 import Foundation
 
-/// The kernels and the constants that source text in CUDA's C++ defines, as the tests compare them with the declarations in
-/// Swift: for the subset of the language that the files of `Sources/Engine/Kernels/CUDA` keep to.
+/// The kernels and constants that CUDA C++ source text defines, for comparison with Swift's declarations.
+///
+/// It supports the subset of the language that the files of `Sources/Engine/Kernels/CUDA` use.
 struct KernelText {
     struct Kernel: Equatable {
         /// `const T *logits`, in order.
         let parameters: [String]
-        /// The threads that the kernel's launch bounds promise.
+        /// The number of threads in the kernel's launch bounds.
         let threads: Int?
     }
 

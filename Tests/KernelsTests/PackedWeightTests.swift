@@ -5,7 +5,7 @@ import Testing
 @testable import W2VKernels
 @testable import W2VTorch
 
-/// Products with packed weights beside LibTorch's in FP64, at sizes that fill no whole tile, panel or block.
+/// Products with packed weights compared with LibTorch's in FP64, at sizes that do not fill a tile, panel or block.
 @Suite(.onTestThreads) struct PackedWeightTests {
     private static let sizes = [[1, 5, 1], [7, 64, 33], [97, 1537, 48], [10, 3, 100], [9, 130, 64]]
 

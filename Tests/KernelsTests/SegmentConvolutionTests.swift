@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    /// The definition, one number after the other.
+    /// The definition, computed one number after another.
     @Test(arguments: [4, 5], [DType.float32, .float64])
     func aRowSeesItsSegmentOnly(kernel: Int, type: DType) throws {
         let lengths = [6, 2, 5]
@@ -77,9 +77,9 @@ import Testing
     }
 }
 
-/// The same convolution by LibTorch's transforms, as GPUs have it.
+/// The same convolution by LibTorch's transforms, as on GPUs.
 @Suite(.onTestThreads) struct FrequencyConvolutionTests {
-    /// Lengths of one row and of several blocks; kernels even and odd, one that wants longer blocks.
+    /// Lengths of one row and of several blocks; even and odd kernels, one of which needs longer blocks.
     @Test(arguments: [
         ([9], 2, 3, 4), ([700, 1, 30, 1200], 3, 5, 8), ([40, 3], 1, 5, 7), ([5, 5], 2, 2, 1), ([300, 200], 1, 2, 150),
     ])

@@ -133,7 +133,7 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
         let html = chart([1, 2, .nan, 3, 4, .nan, 5]).html()
         #expect(html.split(separator: "class=\"line c0\"").count - 1 == 2)
         #expect(html.contains("2 values are left out"))
-        // The last point alone, through which no line goes.
+        // The last point alone, which is not part of a line.
         #expect(html.split(separator: "class=\"dot c0\"").count - 1 == 1)
     }
 
@@ -300,7 +300,7 @@ private func chart(_ values: [Double], logarithmic: Bool = false) -> LineChart {
             title: "a & b", subtitle: "", legend: ["x", "y"], lanes: [.init(name: "rank 0", spans: spans)], unit: "ms")
         let found = try outline(chart.svg())
         let bars = found.attributes.filter { $0.name == "class" && $0.value.hasPrefix("bar ") }
-        // Two keys and three spans: what has no beginning cannot be drawn.
+        // Two keys and three spans: a span without a start cannot be drawn.
         #expect(bars.count == 5)
         // The second span begins before the first has ended, and the third after it.
         let rows = chart.svg().split(separator: "\n").filter { $0.contains("<title>&lt;") }.map { line in

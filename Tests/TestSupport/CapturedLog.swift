@@ -1,19 +1,18 @@
 import InMemoryLogging
 import Logging
 
-/// A log that remembers what it gets.
+/// A log that records its messages.
 public struct CapturedLog: Sendable {
     private let handler = InMemoryLogHandler()
 
     /// Makes an empty log.
     public init() {}
 
-    /// The logger to hand out.
+    /// Returns a logger that writes to this log.
     ///
     /// - Parameters:
-    ///   - level: The least level that is remembered.
-    ///   - provider: What is added to the metadata of every entry.
-    /// - Returns: The logger.
+    ///   - level: The lowest level that is recorded.
+    ///   - provider: Provides additional metadata for every entry.
     public func logger(_ level: Logger.Level = .info, adding provider: Logger.MetadataProvider? = nil) -> Logger {
         var handler = handler
         handler.metadataProvider = provider
@@ -22,7 +21,7 @@ public struct CapturedLog: Sendable {
         return logger
     }
 
-    /// What was logged.
+    /// The logged entries.
     public var entries: [InMemoryLogHandler.Entry] { handler.entries }
 
     /// The messages.

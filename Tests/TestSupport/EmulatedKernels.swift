@@ -4,7 +4,7 @@ import W2VTorch
 
 @testable import W2VKernels
 
-/// Runs the kernels for GPUs on tensors in host memory.
+/// Runs the GPU kernels on tensors in host memory.
 private final class EmulatedKernels: KernelLauncher {
     let launched = Mutex<Set<String>>([])
 
@@ -19,12 +19,12 @@ private final class EmulatedKernels: KernelLauncher {
     }
 }
 
-/// Calls `body` with the kernels for GPUs, emulated, in place of those for host memory.
+/// Calls `body` with the emulated GPU kernels in place of those for host memory.
 public func withEmulatedDeviceKernels<Result>(_ body: () throws -> Result) rethrows -> Result {
     try DeviceKernels.$emulator.withValue(EmulatedKernels()) { try body() }
 }
 
-/// Calls `body` as ``withEmulatedDeviceKernels(_:)`` does.
+/// Calls `body` like ``withEmulatedDeviceKernels(_:)``.
 ///
 /// - Returns: The names of the kernels that ran.
 public func kernelsLaunched(_ body: () throws -> Void) rethrows -> Set<String> {

@@ -1,13 +1,14 @@
 import Foundation
 import W2VBase
 
-/// Compares the texts of errors with the suite's file in `Tests/Fixtures/errors`; `UPDATE_SNAPSHOTS=1` renews the file.
+/// Compares the texts of errors with the suite's file in `Tests/Fixtures/errors`; `UPDATE_SNAPSHOTS=1` rewrites the
+/// file.
 ///
 /// - Parameters:
 ///   - examples: Errors with example values: every case of each of their types at least once.
 ///   - sources: The files below `Sources/` in which the types are declared.
 ///   - test: The calling test's file.
-/// - Returns: What is wrong: a text that differs, a case without an example, a text against the rules of errors.
+/// - Returns: The faults: a text that differs, a case without an example, a text that breaks the rules for errors.
 /// - Throws: `CocoaError` for a file that cannot be read or written.
 public func faults(
     in examples: [any ExplainedError], declaredIn sources: [String], test: String = #filePath
@@ -31,7 +32,7 @@ public func faults(
     return faults + examples.flatMap(ruleBreaks)
 }
 
-/// What an error says against the rules: full stops, options and commands of the program.
+/// Returns the rules that an error's text breaks: periods, options and commands of the program.
 private func ruleBreaks(_ error: any ExplainedError) -> [String] {
     let clauses = [error.problem, error.advice?.description ?? "none"]
     let text = clauses.joined(separator: "; ")
@@ -44,7 +45,7 @@ private func ruleBreaks(_ error: any ExplainedError) -> [String] {
     return breaks
 }
 
-/// The cases of the enumerations of errors in a file, after their types' names.
+/// Returns the cases of a file's error enumerations, with their types' names.
 private func cases(in code: String) -> [String] {
     var (type, indent) = ("", 0)
     return code.split(separator: "\n").compactMap { line -> String? in
@@ -76,6 +77,7 @@ private func word(for kind: ErrorKind) -> String {
     }
 }
 
-/// The name of an enumeration's case; descriptions of errors are sentences, and cases without values have no mirror.
+/// Returns the name of an enumeration's case; errors' descriptions are sentences, and cases without values have no
+/// mirror.
 @_silgen_name("swift_EnumCaseName")
 private func enumCaseName<Value>(_ value: Value) -> UnsafePointer<CChar>?

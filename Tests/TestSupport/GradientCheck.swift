@@ -7,9 +7,8 @@ import W2VTorch
 ///   - inputs: FP64 tensors at which to check; each is small, since every element costs two evaluations.
 ///   - step: Half the distance between the two evaluations.
 ///   - tolerance: The largest difference allowed, relative to each gradient's largest magnitude (at least 1).
-///   - sourceLocation: Where a difference is reported.
-///   - function: What is checked; it must be deterministic.
-/// - Throws: What the function throws.
+///   - sourceLocation: The place where a difference is reported.
+///   - function: The function; it must be deterministic.
 public func gradientCheck(
     _ inputs: [Tensor], step: Double = 1e-5, tolerance: Double = 1e-7,
     sourceLocation: SourceLocation = #_sourceLocation, _ function: ([Tensor]) throws -> Tensor

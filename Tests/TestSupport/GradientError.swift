@@ -1,15 +1,15 @@
 import W2VTorch
 
-/// How far a function's gradients are from central differences, in FP64.
+/// Returns the differences between a function's gradients and central differences, in FP64.
 ///
 /// The outputs are weighted by fixed random numbers, so that errors of different elements cannot cancel.
 ///
 /// - Parameters:
 ///   - inputs: FP64 tensors at which to check; each is small, since every element costs two evaluations.
 ///   - step: Half the distance between the two evaluations.
-///   - function: What is checked; it must be deterministic.
+///   - function: The function; it must be deterministic.
 /// - Returns: For each input the largest difference, relative to the gradient's largest magnitude (at least 1).
-/// - Throws: What the function throws, and `TorchError.operation` if LibTorch refuses.
+/// - Throws: An error of the function, and `TorchError.operation`.
 public func gradientErrors(
     _ inputs: [Tensor], step: Double = 1e-5, _ function: ([Tensor]) throws -> Tensor
 ) throws -> [Double] {
@@ -35,8 +35,8 @@ public func gradientErrors(
     }
 }
 
-/// The largest difference of two tensors, relative to the reference's largest magnitude; infinite where shapes differ
-/// or one is finite and the other is not.
+/// Returns the largest difference of two tensors, relative to the reference's largest magnitude; infinite if shapes
+/// differ or only one of them is finite.
 public func relativeError(_ tensor: Tensor, _ reference: Tensor) throws -> Double {
     guard tensor.shape == reference.shape else { return .infinity }
     var difference = 0.0

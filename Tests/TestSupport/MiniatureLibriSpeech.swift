@@ -8,17 +8,12 @@ public struct MiniatureLibriSpeech: Sendable {
     public struct Recording: Equatable, Sendable {
         /// Its path below the part's folder.
         public var path: String
-        /// Its length.
+        /// Number of samples.
         public var samples: Int
         /// Its transcript.
         public var text: String
 
         /// Describes a recording.
-        ///
-        /// - Parameters:
-        ///   - path: Its path.
-        ///   - samples: Its length.
-        ///   - text: Its transcript.
         public init(path: String, samples: Int, text: String) {
             self.path = path
             self.samples = samples
@@ -34,9 +29,8 @@ public struct MiniatureLibriSpeech: Sendable {
     /// Makes the corpus.
     ///
     /// - Parameters:
-    ///   - parts: Which parts; `librispeech_finetuning` is Libri-light's.
-    ///   - folder: For files on the way; holds the parts unpacked afterwards, in the archives' layout.
-    /// - Throws: What writing files throws.
+    ///   - parts: The names of the parts; `librispeech_finetuning` is Libri-light's.
+    ///   - folder: A folder for temporary files; afterwards it holds the unpacked parts, in the archives' layout.
     public init(_ parts: [String], in folder: URL) throws {
         for (index, part) in parts.enumerated() {
             if part == "librispeech_finetuning" {
@@ -48,11 +42,7 @@ public struct MiniatureLibriSpeech: Sendable {
         }
     }
 
-    /// Every archive's MD5, as `md5sum` writes it.
-    ///
-    /// - Parameter folder: For a file on the way.
-    /// - Returns: The lines.
-    /// - Throws: What writing files throws.
+    /// Returns every archive's MD5, as `md5sum` writes it; `folder` is for a temporary file.
     public func checksums(in folder: URL) throws -> String {
         try archives.sorted { $0.key < $1.key }.map { name, data in
             let file = folder.appendingPathComponent(name)
@@ -62,7 +52,7 @@ public struct MiniatureLibriSpeech: Sendable {
         }.joined()
     }
 
-    /// What a server offers below `/12/`.
+    /// The files that a server offers below `/12/`.
     public var files: [String: Data] {
         Dictionary(uniqueKeysWithValues: archives.map { ("/12/" + $0.key, $0.value) })
     }
@@ -80,7 +70,7 @@ public struct MiniatureLibriSpeech: Sendable {
         }
         if places == [""] { try put("LibriSpeech/LICENSE.TXT", Data("as the original's\n".utf8)) }
         for (number, place) in places.enumerated() {
-            // In this order by path, and not by number.
+            // The order by path, which is not that of the numbers.
             for (speaker, chapter) in [(103, 1240), (1034, 121_119), (84, 7)] {
                 var lines = ""
                 let chapterFolder = (place.isEmpty ? "" : place + "/") + "\(speaker)/\(chapter)"

@@ -1,16 +1,16 @@
 import Foundation
 import Synchronization
 
-/// How a run of a program ended.
+/// The outcome of a run of a program.
 public struct Outcome: Sendable {
     /// The exit code.
     public var code: Int32
-    /// What it wrote to standard output.
+    /// The text written to standard output.
     public var output: String
-    /// What it wrote to standard error.
+    /// The text written to standard error.
     public var errors: String
 
-    /// The one JSON object of the output.
+    /// Parses the output as one JSON object.
     public func json() throws -> [String: Any] {
         try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any] ?? [:]
     }
@@ -18,7 +18,7 @@ public struct Outcome: Sendable {
 
 /// The program `wav2vec2` that was built beside the test bundle.
 public enum BuiltProgram {
-    /// Where it is.
+    /// The program's URL.
     ///
     /// - Throws: ``Missing``.
     public static var url: URL {
@@ -32,14 +32,14 @@ public enum BuiltProgram {
 
     /// The program is not built.
     public struct Missing: Error, CustomStringConvertible {
-        /// Where it would be.
+        /// The expected path.
         public let path: String
         /// One sentence.
         public var description: String { "\(path) is missing: swift build --build-tests builds it" }
     }
 }
 
-/// Runs another program to its end, without its output, and gives the exit code.
+/// Runs another program to its end, discarding its output, and returns the exit code.
 public func runTool(_ tool: URL, _ arguments: [String], in folder: URL? = nil) throws -> Int32 {
     let process = Process()
     process.executableURL = tool
@@ -57,9 +57,10 @@ public func run(_ arguments: String..., in folder: URL? = nil) throws -> Outcome
 
 /// Runs the program with variables added to its environment and `input` in a pipe; `meanwhile` is called while it runs.
 ///
-/// With `isOrdinaryUser` root may read no more than others, so that access rights are tested as root too. Without
-/// `closesInput` the pipe stays open until the program has ended. Its input may be a file, and its output a device.
-/// With `fileSizeLimit` no file may become larger, in bytes. A program that still runs after `seconds` is killed.
+/// With `isOrdinaryUser` root has no more read access than others, so that access rights can be tested as root too.
+/// Without `closesInput` the pipe stays open until the program has ended. Its input may be a file, and its output a
+/// device. With `fileSizeLimit` files cannot grow beyond this number of bytes. A program that still runs after
+/// `seconds` is killed.
 public func run(
     _ arguments: [String], in folder: URL? = nil, environment: [String: String] = [:], input: Data? = nil,
     closesInput: Bool = true, inputFile: URL? = nil, output: String? = nil, isOrdinaryUser: Bool = false,

@@ -6,7 +6,7 @@ import W2VObjectives
 import W2VTorch
 
 extension ModelConfiguration {
-    /// A model that computes in moments: the paper's seven convolutions and few blocks, all narrow.
+    /// A model that computes very fast: the paper's seven convolutions and few blocks, all narrow.
     ///
     /// `channels` are the extractor's, `width` is the encoder's and `inner` the feed-forward layers'; `positions` are of
     /// the positional convolution.
@@ -25,7 +25,7 @@ extension ModelConfiguration {
         return configuration
     }
 
-    /// An even smaller one, for tests that make many passes.
+    /// An even smaller one, for tests with many passes.
     public static func tiny(
         layers: Int = 2, _ change: (inout ModelConfiguration) throws -> Void = { _ in }
     ) throws -> ModelConfiguration {
@@ -35,7 +35,7 @@ extension ModelConfiguration {
         }
     }
 
-    /// Layer norm in the extractor and before blocks, and biases, as LARGE has them.
+    /// Sets layer norm in the extractor and before blocks, and biases, as in LARGE.
     public mutating func becomeLarge() {
         extractorMode = .layerNorm
         layerNormFirst = true
@@ -55,7 +55,7 @@ public enum SmallModels {
         }
     }
 
-    /// The architecture of a recipe that trains in moments, as its section `model` has it.
+    /// The architecture of a recipe that trains very fast, as its section `model`.
     public static let recipe: [(key: String, value: String)] = [
         ("conv_feature_layers", "\"[(16,10,5)]+[(16,3,2)]*4+[(16,2,2)]*2\""), ("encoder_layers", "2"),
         ("encoder_embed_dim", "32"), ("encoder_ffn_embed_dim", "48"), ("encoder_attention_heads", "2"),
@@ -67,7 +67,7 @@ public enum SmallModels {
         recipe.map { "model.\($0.key)=\($0.value.filter { $0 != "\"" })" }
     }
 
-    /// Writes a pre-trained model and gives its folder.
+    /// Writes a pre-trained model and returns its folder.
     public static func checkpoint(
         in folder: URL, named name: String = "model", _ configuration: ModelConfiguration? = nil, seed: Int64 = 3,
         normalizes: Bool = true
@@ -83,7 +83,7 @@ public enum SmallModels {
     /// The labels of ``ctcModel(mode:)``.
     public static let symbols = ["<s>", "<pad>", "</s>", "<unk>", "|", "E", "T", "A"]
 
-    /// A model that writes letters.
+    /// Makes a model that outputs letters.
     public static func ctcModel(mode: ModelConfiguration.ExtractorMode = .groupNorm) throws -> CTCModel {
         let model = try CTCModel(configuration(mode: mode), labels: symbols.count, initializer: .random(seed: 3))
         // Random heads hardly differ between labels: larger weights make several labels win.
@@ -93,7 +93,7 @@ public enum SmallModels {
         return model
     }
 
-    /// Writes ``ctcModel(mode:)`` and gives its folder.
+    /// Writes ``ctcModel(mode:)`` and returns its folder.
     public static func ctcCheckpoint(in folder: URL) throws -> URL {
         var description = ModelDescription(task: .ctc, model: try configuration())
         description.labels = symbols

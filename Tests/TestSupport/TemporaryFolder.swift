@@ -1,11 +1,11 @@
 import Foundation
 
-/// A new folder, which is removed when its owner goes.
+/// A new folder, which is removed with its owner.
 public final class TemporaryFolder: Sendable {
-    /// Where it is.
+    /// The folder's URL.
     public let url: URL
 
-    /// Creates a folder whose name no other has.
+    /// Creates a folder with a unique name.
     public init() throws {
         url = FileManager.default.temporaryDirectory.appendingPathComponent("wav2vec2-tests-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
@@ -13,13 +13,13 @@ public final class TemporaryFolder: Sendable {
 
     deinit { try? FileManager.default.removeItem(at: url) }
 
-    /// A file or folder in it.
+    /// Returns the URL of a file or folder in it.
     public func file(_ name: String) -> URL { url.appendingPathComponent(name) }
 
-    /// The names of what it holds, sorted.
+    /// Returns the names of its contents, sorted.
     public func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: url.path).sorted() }
 
-    /// Writes a text file, and the folders that its name asks for; returns its URL.
+    /// Writes a text file, creating its folders; returns its URL.
     @discardableResult
     public func write(_ text: String, to name: String) throws -> URL {
         let file = file(name)

@@ -1,15 +1,13 @@
 import Foundation
 
-/// Makes tar archives for tests, good ones and bad ones.
+/// Makes tar archives for tests, valid and invalid ones.
 public struct TestArchive {
     private var bytes: [UInt8] = []
 
-    /// An archive with nothing in it.
+    /// Makes an empty archive.
     public init() {}
 
-    /// An archive of files by name.
-    ///
-    /// - Parameter files: In this order.
+    /// Makes an archive of files, in the given order.
     public init(_ files: [(name: String, content: Data)]) {
         for (name, content) in files { add(name, content) }
     }
@@ -17,10 +15,10 @@ public struct TestArchive {
     /// Adds an entry, in the `ustar` form.
     ///
     /// - Parameters:
-    ///   - name: Up to 100 bytes, written as it is.
-    ///   - content: What a file holds.
-    ///   - type: tar's letter: `0` for a file, `5` for a folder, `2` for a link by name.
-    ///   - link: Where a link leads.
+    ///   - name: Up to 100 bytes, written unchanged.
+    ///   - content: A file's content.
+    ///   - type: tar's letter: `0` for a file, `5` for a folder, `2` for a symbolic link.
+    ///   - link: A link's target.
     public mutating func add(_ name: String, _ content: Data = Data(), type: Character = "0", link: String = "") {
         var header = [UInt8](repeating: 0, count: 512)
         func put(_ text: String, at offset: Int) {

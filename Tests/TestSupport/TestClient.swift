@@ -1,10 +1,10 @@
 import Foundation
 
-/// What a server answered.
+/// A server's response.
 public struct TestReply: Sendable {
     /// The status.
     public var status: Int
-    /// By name in lower case.
+    /// The headers by name in lower case.
     public var headers: [String: String]
     /// The body.
     public var body: Data
@@ -24,10 +24,10 @@ public struct TestReply: Sendable {
     }
 }
 
-/// The connection ended before what was expected.
+/// The connection ended too early.
 public struct ConnectionEnded: Error {}
 
-/// A connection to a server in this process; its calls block, and belong on a thread: `onThread`.
+/// A connection to a server in this process; its calls block, and belong on a separate thread: `onThread`.
 public final class TestClient {
     private let descriptor: Int32
     private var buffer = Data()
@@ -58,7 +58,7 @@ public final class TestClient {
     /// Sends text.
     public func send(_ text: String) { send(Data(text.utf8)) }
 
-    /// Sends as much as the server takes.
+    /// Sends as much of the data as the server accepts.
     public func send(_ data: Data) {
         data.withUnsafeBytes { bytes in
             var rest = bytes[...]
@@ -74,14 +74,14 @@ public final class TestClient {
     /// Whether the server has closed the connection and everything was read.
     public func isClosed() -> Bool { buffer.isEmpty && (try? fill()) == nil }
 
-    /// Reads so many bytes.
+    /// Reads this many bytes.
     public func read(_ count: Int) throws -> Data {
         while buffer.count < count { try fill() }
         defer { buffer = Data(buffer.dropFirst(count)) }
         return Data(buffer.prefix(count))
     }
 
-    /// Reads a response; one of 100 is left out unless it is asked for.
+    /// Reads a response; responses with status 100 are skipped unless requested.
     public func response(withContinue: Bool = false, toHead: Bool = false) throws -> TestReply {
         while buffer.range(of: Data("\r\n\r\n".utf8)) == nil { try fill() }
         let end = buffer.range(of: Data("\r\n\r\n".utf8))?.upperBound ?? 0
@@ -108,7 +108,7 @@ public final class TestClient {
 
 /// WebSockets.
 extension TestClient {
-    /// Opens one; gives the server's answer.
+    /// Opens a WebSocket; returns the server's response.
     @discardableResult
     public func openWebSocket(
         _ target: String, host: String = "127.0.0.1", headers: [String: String] = [:]
@@ -135,7 +135,7 @@ extension TestClient {
         send(frame)
     }
 
-    /// The next frame.
+    /// Reads the next frame.
     public func frame() throws -> (opcode: UInt8, payload: Data) {
         let head = try read(2)
         var length = Int(head[1] & 127)
@@ -144,13 +144,13 @@ extension TestClient {
         return (head[0] & 15, try read(length))
     }
 
-    /// The text messages until the server closes, and its code.
+    /// Reads text messages until the server closes, and returns them with its code.
     public func messages() throws -> (texts: [String], code: Int) {
         let answer = try messagesAndReason()
         return (answer.texts, answer.code)
     }
 
-    /// The text messages until the server closes, its code and its reason.
+    /// Reads text messages until the server closes, and returns them with its code and reason.
     public func messagesAndReason() throws -> (texts: [String], code: Int, reason: String) {
         var texts: [String] = []
         while true {

@@ -1,52 +1,47 @@
 import Foundation
 import Synchronization
 
-/// A request as the server read it.
+/// A request as received by the server.
 public struct TestRequest: Sendable {
-    /// The path, or what a proxy is asked: the whole address.
+    /// The path; for a request to a proxy, the whole address.
     public var target: String
-    /// By name in lower case.
+    /// The headers by name in lower case.
     public var headers: [String: String]
 
-    /// The first byte that is asked for.
+    /// The first byte that is requested.
     public var rangeStart: Int? {
         headers["range"].flatMap { $0.split(separator: "=").last }.flatMap { $0.split(separator: "-").first }
             .flatMap { Int($0) }
     }
 }
 
-/// What the server answers.
+/// A server's response.
 public struct TestResponse: Sendable {
     /// The status.
     public var status = 200
-    /// The head's lines beside the length.
+    /// The headers in addition to the length.
     public var headers: [String: String] = [:]
     /// The body.
     public var body = Data()
-    /// Hangs up after so many bytes of the body.
+    /// The number of bytes of the body after which the server hangs up.
     public var closesAfter: Int?
-    /// Then waits instead of hanging up, until the server ends.
+    /// Whether the server then stalls instead of hanging up, until it is stopped.
     public var stalls = false
-    /// Leaves the length out.
+    /// Whether the length is left out.
     public var hidesLength = false
 
-    /// Makes an answer.
-    ///
-    /// - Parameters:
-    ///   - status: The status.
-    ///   - headers: The head's lines beside the length.
-    ///   - body: The body.
+    /// Makes a response.
     public init(_ status: Int = 200, headers: [String: String] = [:], body: Data = Data()) {
         self.status = status
         self.headers = headers
         self.body = body
     }
 
-    /// A file, or the part of it that is asked for.
+    /// Makes the response for a file, or the requested part of it.
     ///
     /// - Parameters:
     ///   - content: The whole file.
-    ///   - request: What is asked for.
+    ///   - request: The request.
     ///   - tag: The file's ETag.
     /// - Returns: 200 with the whole, 206 with the rest, or 416.
     public static func file(_ content: Data, _ request: TestRequest, tag: String = "\"1\"") -> TestResponse {
@@ -68,18 +63,18 @@ public final class TestServer: Sendable {
     private let state = Mutex((requests: [TestRequest](), isEnding: false))
     private let answer: @Sendable (TestRequest, Int) -> TestResponse
 
-    /// A proxy of this machine's environment does not know our servers.
+    /// A proxy in this machine's environment cannot reach our servers.
     private static let withoutProxy = setenv("no_proxy", "127.0.0.1", 1)
 
     /// `http://127.0.0.1:PORT`.
     public let address: String
 
-    /// What was asked so far.
+    /// The requests so far.
     public var requests: [TestRequest] { state.withLock { $0.requests } }
 
     /// Starts a server on a free port.
     ///
-    /// - Parameter answer: Gives the answer to a request; the number counts the requests from 0.
+    /// - Parameter answer: Returns the response to a request; the number counts the requests from 0.
     /// - Throws: `POSIXError`.
     public init(_ answer: @escaping @Sendable (_ request: TestRequest, _ number: Int) -> TestResponse) throws {
         self.answer = answer
@@ -101,9 +96,9 @@ public final class TestServer: Sendable {
         Thread { [self] in serve() }.start()
     }
 
-    /// A server of files by path, each with ranges.
+    /// Starts a server of files by path, with range requests.
     ///
-    /// - Parameter files: By path.
+    /// - Parameter files: The files by path.
     /// - Throws: `POSIXError`.
     public convenience init(files: [String: Data]) throws {
         try self.init { request, _ in
@@ -111,7 +106,7 @@ public final class TestServer: Sendable {
         }
     }
 
-    /// Ends the server; connections that stall end too.
+    /// Stops the server, including stalled connections.
     public func stop() {
         state.withLock { $0.isEnding = true }
         shutdown(listener, Int32(SHUT_RDWR))

@@ -3,10 +3,10 @@ import Testing
 
 /// The threads on which tests compute and wait.
 ///
-/// Swift's own pool has a thread for each core. A test that trains a model or waits for a process would keep one of them
-/// for seconds, and whatever else is asynchronous in this process, a server that is tested above all, would stand still.
+/// Swift's own pool has one thread per core. A test that trains a model or waits for a process would occupy one of them
+/// for seconds, and all other asynchronous work in this process, above all a server under test, would stop.
 ///
-/// It is safe to share: `condition` guards what changes.
+/// Sharing is safe: `condition` guards the mutable state.
 private final class TestThreads: TaskExecutor, @unchecked Sendable {
     /// More tests than cores: some wait for processes.
     static let shared = TestThreads(tests: 2 * ProcessInfo.processInfo.activeProcessorCount)
@@ -40,9 +40,10 @@ private final class TestThreads: TaskExecutor, @unchecked Sendable {
         }
     }
 
-    /// Waits until a test has ended, so that what a test awaits is not queued behind tests that have not begun.
+    /// Waits until a test has ended, so that the work that a test awaits is not queued behind tests that have not
+    /// started.
     ///
-    /// The tests of a serialized suite come one by one: they go first, or the last would run when all else is done.
+    /// The tests of a serialized suite run one by one: they go first, or the last would run after all others.
     func enter(first isFirst: Bool) async {
         await withCheckedContinuation { continuation in
             let mayEnter = condition.withLock {
@@ -68,9 +69,9 @@ private final class TestThreads: TaskExecutor, @unchecked Sendable {
     }
 }
 
-/// Runs tests on threads of their own instead of Swift's pool.
+/// Runs tests on separate threads instead of Swift's pool.
 public struct TestThreadsTrait: SuiteTrait, TestTrait, TestScoping {
-    /// Whether tests within a suite run so too.
+    /// Whether the trait also applies to the tests of a suite.
     public var isRecursive: Bool { true }
 
     /// Runs a test when its turn has come.
@@ -84,11 +85,11 @@ public struct TestThreadsTrait: SuiteTrait, TestTrait, TestScoping {
 }
 
 extension Trait where Self == TestThreadsTrait {
-    /// Tests that compute or wait leave Swift's pool to what is asynchronous.
+    /// Runs tests that compute or wait outside Swift's pool.
     public static var onTestThreads: Self { Self() }
 }
 
-/// Does what blocks, on a thread of its own: Swift's pool has as many threads as there are cores, and a server needs them.
+/// Runs blocking work on a separate thread: Swift's pool has only as many threads as cores, and a server needs them.
 public func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         Thread { continuation.resume(with: Result { try body() }) }.start()

@@ -2,9 +2,9 @@ import Foundation
 import Testing
 
 extension Trait where Self == ConditionTrait {
-    /// A test that measures time, and means something on a machine without other work only.
+    /// Marks a test that measures time, and is meaningful only on a machine without other work.
     ///
-    /// It runs where `WAV2VEC2_TIMED_TESTS` is 1, as `make timed-tests` sets it.
+    /// It runs if `WAV2VEC2_TIMED_TESTS` is 1, as set by `make timed-tests`.
     public static var timed: Self {
         .enabled(
             if: ProcessInfo.processInfo.environment["WAV2VEC2_TIMED_TESTS"] == "1",

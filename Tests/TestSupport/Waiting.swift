@@ -2,16 +2,16 @@ import Foundation
 import Synchronization
 import Testing
 
-/// What has not come in time.
+/// The error of waiting too long.
 public struct Late: Error, CustomStringConvertible {
-    /// What was waited for.
+    /// The awaited event.
     public let description: String
 
     /// Creates the error.
     public init(_ description: String) { self.description = description }
 }
 
-/// Waits on this thread until something is so, on a busy machine too.
+/// Waits on this thread until a condition holds, also on a busy machine.
 public func wait(for what: String, seconds: Double = 60, _ isSo: () throws -> Bool) throws {
     let end = ContinuousClock.now + .seconds(seconds)
     while try !isSo() {
@@ -20,7 +20,7 @@ public func wait(for what: String, seconds: Double = 60, _ isSo: () throws -> Bo
     }
 }
 
-/// Waits until something is so, on a busy machine too; leaves the thread to others meanwhile.
+/// Waits until a condition holds, also on a busy machine, without blocking the thread.
 public func eventually(
     _ what: String = "it", sourceLocation: SourceLocation = #_sourceLocation, _ isSo: () throws -> Bool
 ) async throws {
@@ -29,7 +29,7 @@ public func eventually(
     #expect(try isSo(), "waited 60 s for \(what)", sourceLocation: sourceLocation)
 }
 
-/// Calls what might never return on a thread of its own, and gives it up after a while, so that a test that hangs is named.
+/// Runs work that might never return on a separate thread, and gives up after a while, so that a hanging test is named.
 public func within<Value: Sendable>(
     seconds: Double, _ body: @escaping @Sendable () throws -> Value
 ) throws -> Value {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import W2VTorch
 
-/// One after the other: what is noted is noted of all constants.
+/// Serialized, because statistics cover all constants.
 @Suite(.onTestThreads, .serialized) struct DeviceConstantsTests {
     private func numbers(_ constants: DeviceConstants, _ shape: [Int], made: inout Int) throws -> Tensor {
         try constants.tensor("numbers", shape, .int64, on: .cpu) {

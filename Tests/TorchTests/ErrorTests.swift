@@ -3,7 +3,7 @@ import Testing
 import W2VKernels
 import W2VTorch
 
-/// What people read when something does not fit.
+/// The messages for operands that do not fit.
 @Suite(.onTestThreads) struct ErrorTests {
     private func message(_ body: () throws -> Void) -> String {
         do {

@@ -52,7 +52,7 @@ import W2VTorch
         #expect(released)
     }
 
-    /// In a process of its own, so that nothing else uses its memory.
+    /// In a separate process, so that its memory is not used by other tests.
     @Test func freedNeighborsBecomeOneBlock() async {
         await #expect(processExitsWith: .success) {
             LibTorch.reuseHostMemory()
@@ -67,7 +67,7 @@ import W2VTorch
             }
             let places = try large.map(address)
             try #require(places.allSatisfy { $0 % 64 == 0 } && Set(places.map { $0 % 4096 }).count > 1)
-            // Freed in another order than allocated, with small blocks still in between.
+            // Freed in a different order than allocated, with small blocks still in between.
             for index in [3, 1, 2, 5, 4] { large[index] = small[0] }
             let joined = try Tensor.empty([5 * size])
             try #require(try address(joined) == places[1])

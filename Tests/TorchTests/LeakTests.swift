@@ -6,7 +6,7 @@ import W2VTorch
 /// Nothing leaks.
 ///
 /// Other tests run in the same process and hold handles of their own, a few hundred at most at a time. So every check
-/// repeats its body often enough that one handle lost an iteration grows far beyond that.
+/// repeats its body often enough that one handle lost per iteration grows far beyond that.
 @Suite(.onTestThreads, .serialized) struct LeakTests {
     private final class Token {}
 

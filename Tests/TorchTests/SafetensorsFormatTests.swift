@@ -90,7 +90,7 @@ private func floats(_ count: Int) -> Data {
         #expect(damage(image("{}   ")) == nil)
         let spaced = #"{ "a" : { "shape" : [ 2 , 1 ] , "data_offsets":[0,8],"dtype":"F32"} }"#
         #expect(damage(image(spaced, data: 8)) == nil)
-        // The order of the names need not be that of the data, and an empty tensor may lie anywhere between.
+        // The order of names need not be that of the data, and an empty tensor may be anywhere in between.
         let header =
             #"{"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]},"e":{"dtype":"F64","shape":[0],"data_offsets":[1,1]},"#
             + #""a\u00e4\ud83c\udf99":{"dtype":"I8","shape":[],"data_offsets":[0,1]},"__metadata__":{"k":"v"}}"#

@@ -5,7 +5,7 @@ import W2VKernels
 
 @testable import W2VTorch
 
-/// On a CPU recorded work is done again on the tensors of the input that it was recorded with, as a GPU does it.
+/// On a CPU recorded work is repeated on the tensors of the input that it was recorded with, as on a GPU.
 @Suite(.onTestThreads) struct WorkRecorderTests {
     private struct Numbers: RecordableInput {
         let numbers: Tensor

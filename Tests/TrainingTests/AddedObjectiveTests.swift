@@ -27,7 +27,7 @@ private final class DrawnRegression: Module, Objective {
 
     static let name = "drawn"
     static let error = Metric("drawn_error", .mean, title: "Error of drawn vectors", better: .lower, label: "drawn")
-    /// What no number in JSON can be.
+    /// A value that JSON cannot represent.
     static let infinite = Metric("drawn_infinite", .maximum)
     static let metrics = [error, Metric("drawn_most", .maximum), infinite]
     static let reads = EncodedFrames.all
@@ -59,7 +59,7 @@ private final class DrawnRegression: Module, Objective {
     }
 }
 
-/// An objective that a run cannot take: by its name, its metrics, or what it does.
+/// An objective that a run cannot use, because of its name, its metrics, or its behavior.
 private class UnfitObjective: Module, Objective {
     struct Configuration: ObjectiveConfiguration { static var settings: [Setting<Self>] { [] } }
 
@@ -95,7 +95,7 @@ private final class LosingItself: UnfitObjective {
     }
 }
 
-/// Objectives from outside beside a run's own.
+/// Objectives from outside in addition to a run's own.
 @Suite(.onTestThreads, .serialized) struct AddedObjectiveTests {
     init() {
         LibTorch.threads = 1
@@ -130,12 +130,12 @@ private final class LosingItself: UnfitObjective {
         let declaration = try #require(metrics.split(separator: "\n").first)
         #expect(declaration.contains("\"kind\":\"metrics\"") && declaration.contains("Error of drawn vectors"))
 
-        // The recipe that a run writes has its sections, and only those.
+        // The recipe that a run writes has the objective's section, and only that one.
         let yaml = try String(contentsOf: corpus.file("straight/recipe.yaml"), encoding: .utf8)
         #expect(yaml.contains("drawn:\n") && yaml.contains("weight: 0.25"))
         #expect(!Recipe().yaml.contains("drawn:"))
 
-        // Who knows nothing of the objective reads the model all the same, and hears of it in a conversion.
+        // A program without the objective can still read the model, and reports it in a conversion.
         let checkpoint = try Checkpoint.read(corpus.file("straight/last"))
         #expect(
             Set(checkpoint.objectiveState.keys) == [
@@ -229,7 +229,7 @@ private final class LosingItself: UnfitObjective {
         job.assigned = ["objectives"]
         try job.recipe.apply(["objectives=drawn", "optimization.max_update=2"])
         #expect(refusal(job).differences == ["objectives: [] → [drawn]"] && refusal(job).kind == .usage)
-        // A run whose objectives the program at hand does not have.
+        // A run with objectives that the program does not have.
         let url = corpus.file("run/last/training_state.json")
         let state = try String(contentsOf: url, encoding: .utf8).replacing(
             "\"objectives\" : \"[]\"", with: "\"objectives\" : \"[lost]\"")

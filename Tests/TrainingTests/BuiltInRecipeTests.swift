@@ -5,10 +5,10 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// Every recipe that the program brings along trains: two updates at reduced width, with all that it sets otherwise.
+/// Every built-in recipe trains: two updates at reduced width, with all its other settings.
 @Suite(.onTestThreads, .serialized) struct BuiltInRecipeTests {
     init() {
-        // What is computed is tiny, and test machines are busy.
+        // The computation is tiny, and test machines are busy.
         LibTorch.threads = 1
     }
 

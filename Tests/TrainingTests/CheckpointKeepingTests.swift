@@ -10,7 +10,7 @@ import W2VTorch
 
 @Suite(.onTestThreads, .serialized) struct CheckpointKeepingTests {
     init() {
-        // What is computed is tiny, and test machines are busy.
+        // The computation is tiny, and test machines are busy.
         LibTorch.threads = 1
     }
 
@@ -34,7 +34,7 @@ import W2VTorch
         #expect(
             try newestStates(of: corpus.file("run"), count: 2).map(\.lastPathComponent) == ["update-6", "update-5"])
         #expect(throws: TrainingError.self) { try newestStates(of: corpus.file("run"), count: 5) }
-        // A run that is resumed with less to keep removes the rest.
+        // A run that is resumed with fewer checkpoints to keep removes the rest.
         var less = try corpus.job(.pretraining, "run", ["checkpoint.keep_milestones=3 updates"])
         less.resume = true
         #expect(try Trainer(less).run() == .finished)
@@ -97,7 +97,7 @@ import W2VTorch
 
     @Test func milestonesAreSavedWhenNothingElseIs() throws {
         let corpus = try SyntheticCorpus(utterances: 5)
-        // Five utterances make two updates an epoch.
+        // Five utterances make two updates per epoch.
         let job = try corpus.job(
             .pretraining, "run",
             ["checkpoint.save_every=100", "checkpoint.keep_milestones=1 epochs", "validation.every=off"])
@@ -106,7 +106,7 @@ import W2VTorch
             #expect(try TrainingState.read(corpus.file("run/\(folder)")).position == 0)
         }
         #expect(try folders(corpus, "run").count >= 2)
-        // From a milestone a new run can begin.
+        // A new run can start from a milestone.
         var other = try corpus.job(.pretraining, "other")
         other.from = corpus.file("run/\(try folders(corpus, "run")[0])")
         #expect(try Trainer(other).run() == .finished)
@@ -119,7 +119,7 @@ import W2VTorch
         _ = try Trainer(job).run()
         job.resume = true
         job.recipe.optimization.maxUpdate = 3
-        // The newest kept state shares its files with the last one, so that both are damaged.
+        // The newest kept state shares its files with the last one, so both are damaged.
         let weights = corpus.file("run/last/model.safetensors")
         let handle = try FileHandle(forWritingTo: weights)
         try handle.truncate(atOffset: 1_000)
@@ -188,7 +188,7 @@ import W2VTorch
             }
             #expect(try names() == before.0 && Data(contentsOf: corpus.file("run/metrics.jsonl")) == before.1)
         }
-        // A folder that holds nothing of a run, or one that was killed before it had saved anything, is begun in.
+        // A run may start in a folder without a run, or with one that was killed before it had saved anything.
         try FileManager.default.removeItem(at: folder)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
         let recordings = try (0..<5).map { try Data(contentsOf: corpus.file("train\($0).wav")) }
@@ -218,7 +218,7 @@ import W2VTorch
             }
             #expect(try tensor.elements(Float.self) == expected, "\(name)")
         }
-        // It can be loaded as any other.
+        // It can be loaded like any other.
         let folder = corpus.file("average")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         try Checkpoint.write(checkpoints[0].description, state: average, to: folder)

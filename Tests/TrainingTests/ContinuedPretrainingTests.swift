@@ -9,7 +9,7 @@ import W2VTorch
 /// `pretrain --from`: another run's weights, and schedules from the start.
 @Suite(.onTestThreads, .serialized) struct ContinuedPretrainingTests {
     init() {
-        // What is computed is tiny, and test machines are busy.
+        // The computation is tiny, and test machines are busy.
         LibTorch.threads = 1
     }
 
@@ -56,7 +56,7 @@ import W2VTorch
         _ = try Trainer(job).run()
         let second = try Checkpoint.read(corpus.file("second/last")).description
         #expect(second.normalize && second.normalizeEpsilon == 1e-7)
-        // A run that goes on without --from has it from its own checkpoint.
+        // A run that is resumed without --from has it from its own checkpoint.
         var resumed = try corpus.job(.pretraining, "second", ["optimization.max_update=2"])
         resumed.resume = true
         _ = try Trainer(resumed).run()

@@ -9,17 +9,17 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// Several processes, each on a thread of its own, against one that does the same alone.
+/// Several processes, each on a thread of its own, compared with a single one that does the same.
 @Suite(.onTestThreads, .serialized) struct DistributedTests {
     let corpus: SyntheticCorpus
 
     init() throws {
-        // As the other suites do: half-precision sums depend on the number of threads.
+        // As in the other suites: half-precision sums depend on the number of threads.
         LibTorch.threads = 1
         corpus = try SyntheticCorpus(utterances: 22)
     }
 
-    /// Trains as `size` processes would; gives what rank 0 said.
+    /// Trains as `size` processes would; returns rank 0's messages.
     @discardableResult
     private func train(
         _ job: TrainingJob, processes size: Int, stopAfter updates: Int? = nil, others: TrainingJob? = nil,
@@ -64,7 +64,7 @@ import W2VTorch
         return lines
     }
 
-    /// Who reads the damaged recording is known to all, so that all can give their parts of the state.
+    /// All processes learn of the damaged recording, so that all can send their shares of the state.
     @Test(arguments: [false, true])
     func aDamagedHeldOutRecordingCostsNothing(isSharded: Bool) async throws {
         let settings = [
@@ -90,7 +90,7 @@ import W2VTorch
         }
     }
 
-    /// As on machines with copies of their own: the paths are the same in the handshake, and the content differs.
+    /// As on machines with separate copies: the paths are equal in the handshake, and the contents differ.
     @Test func otherDataInAnotherProcessIsRefused() async throws {
         func refused(_ task: TrainingJob.Task, _ output: String, _ change: (inout TrainingJob) throws -> Void)
             async throws -> String
@@ -123,7 +123,7 @@ import W2VTorch
         #expect(order.contains("but other ones, or in another order"), "\(order)")
         let held = try await refused(.pretraining, "c") { $0.valid = [WeightedManifest(corpus.file("train.tsv"))] }
         #expect(held.contains("the validation list \(corpus.file("valid.tsv").path) of rank 1"), "\(held)")
-        // Another dictionary, which gives the labels other numbers; and other transcripts.
+        // Another dictionary, which numbers the labels differently; and other transcripts.
         let folder = corpus.file("other")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         for name in ["train.tsv", "train.ltr", "dict.ltr.txt"] {
@@ -146,7 +146,7 @@ import W2VTorch
         try TensorFile.read(corpus.file(output + "/last/model.safetensors"))
     }
 
-    /// Adam's first moments: the mean of all updates' gradients, the newest weighing most.
+    /// Adam's first moments: the mean of all updates' gradients, weighted toward the newest.
     private func gradients(_ output: String) throws -> [String: Tensor] {
         let state = try TensorFile.read(corpus.file(output + "/last/optimizer.safetensors"))
         let moments = state.filter { $0.key.hasSuffix(".exp_avg") }
@@ -159,7 +159,7 @@ import W2VTorch
         #expect(Set(left.keys) == Set(right.keys))
         for (name, tensor) in left {
             let other = try #require(right[name])
-            // Attention does not depend on the keys' bias: all that it ever gets is rounding.
+            // Attention does not depend on the keys' bias: its gradient is only rounding noise.
             let error =
                 name.hasSuffix("k_proj.bias") || name.contains("qkv_proj.bias")
                 ? try (tensor - other).norm().item() : try relativeError(tensor, other)
@@ -167,12 +167,12 @@ import W2VTorch
         }
     }
 
-    /// Sums made in another order differ in their last bits.
+    /// Sums in a different order differ in their last bits.
     ///
-    /// Where a gradient is hardly more than them, Adam would make steps of full size of it: its ε is above them here.
+    /// For gradients that are hardly larger, Adam would make full-size steps; this ε exceeds them.
     private static let steady = "optimization.adam_eps=0.01"
 
-    // LayerDrop and dropout stay on: what is dropped belongs to update and micro-batch, not to a process.
+    // LayerDrop and dropout stay on: their draws depend on update and micro-batch, not on the process.
     @Test(arguments: [(2, 1, 2), (2, 2, 1), (4, 1, 1), (4, 1, 2), (4, 2, 1)])
     func pretrainingEqualsASingleProcess(processes: Int, concatenated: Int, accumulated: Int) async throws {
         func options(_ accumulated: Int) -> [String] {
@@ -234,7 +234,7 @@ import W2VTorch
         try FileManager.default.copyItem(at: corpus.file("parts"), to: corpus.file("other"))
         try await train(parts, processes: 2)
         #expect(try corpus.bytes("parts")["model.safetensors"] == corpus.bytes("two")["model.safetensors"])
-        // On four processes the sums are made in another order.
+        // On four processes the sums are added in a different order.
         var other = try corpus.job(.pretraining, "other", options + ["optimization.update_freq=1"])
         other.resume = true
         try await train(other, processes: 4)
@@ -279,7 +279,7 @@ import W2VTorch
         #expect(shares.allSatisfy { $0 <= total / processes + 16 })
         let norms = gradients.withLock { $0 }
         #expect(norms.count == 2 && norms[0] > 0 && abs(norms[1] - norms[0]) < 1e-4 * norms[0])
-        // More than two summands are summed in another order, and so are the norms of parameters in two shards.
+        // More than two summands are added in a different order, and so are the norms of parameters in two shards.
         guard processes == 2, !options.contains("optimization.optimizer=lamb") else {
             return try expectSame(weights("sharded"), weights("whole"))
         }
@@ -321,7 +321,7 @@ import W2VTorch
         try expectSame(weights("parts"), weights("straight"))
     }
 
-    // MARK: - Half precision on the way
+    // MARK: - Half precision in transit
 
     @Test(arguments: ["fp16", "bf16"])
     func gradientsCanBeSummedInHalfPrecision(format: String) async throws {
@@ -335,7 +335,7 @@ import W2VTorch
         }
     }
 
-    /// Recorded backward passes cannot be watched: gradients are sent when they are over.
+    /// Recorded backward passes cannot be observed: gradients are sent after them.
     @Test func recordedStepsEqualOthersInSeveralProcesses() async throws {
         func job(_ output: String, records: Bool) throws -> TrainingJob {
             try corpus.job(

@@ -21,7 +21,7 @@ import Testing
         }
         #expect(try made(64, processes: 1) == [8, 8] && made(8, processes: 1) == [8, 1])
         #expect(try made(64, processes: 4) == [8, 2])
-        // Fewer at once where the recipe's would be too many: every one of 16 GPUs has 4 sub-batches of 64.
+        // Fewer at once if the recipe's number is too large: each of 16 GPUs has 4 of 64 sub-batches.
         #expect(try made(64, processes: 16) == [4, 1] && made(60, processes: 1) == [6, 10])
         #expect(try made(4, processes: 1) == [4, 1] && made(7, processes: 7) == [1, 1])
         for (wanted, processes) in [(0, 1), (60, 16), (8, 16)] {

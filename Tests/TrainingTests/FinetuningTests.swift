@@ -7,10 +7,10 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// What fine-tuning does to the model, beyond learning something.
+/// Effects of fine-tuning on the model, besides learning.
 @Suite(.onTestThreads, .serialized) struct FinetuningTests {
     init() {
-        // What is computed is tiny, and test machines are busy.
+        // The computation is tiny, and test machines are busy.
         LibTorch.threads = 1
     }
 
@@ -57,7 +57,7 @@ import W2VTorch
         #expect((regularized.masked > 0) == assignment.contains("mask_prob"))
     }
 
-    /// A recipe of recognition has its model's code books, which nothing uses: none can collapse.
+    /// A recognition recipe has its model's code books, which are not used: they cannot collapse.
     @Test func noCodeBooksAreWatched() throws {
         let corpus = try SyntheticCorpus(utterances: 4)
         let assignments = ["optimization.max_update=3", "optimization.warmup_updates=0", "watch.patience=1"]
@@ -72,7 +72,7 @@ import W2VTorch
         #expect(try warnings(.finetuning, "fine", strict).isEmpty)
     }
 
-    /// No processor multiplies FP16 as LibTorch asks it to; every one multiplies FP32.
+    /// No processor multiplies FP16 as LibTorch requests; all multiply FP32.
     @Test(arguments: [("fp16", 1), ("fp32", 0)])
     func aFormatThatIsSlowHereIsNamed(_ mode: String, _ expected: Int) throws {
         let corpus = try SyntheticCorpus(utterances: 4)
@@ -82,7 +82,7 @@ import W2VTorch
         #expect(log.lines.filter { $0.contains("no products in \(mode)") }.count == expected)
     }
 
-    /// The parameters of a saved model, in an order of their names.
+    /// The parameters of a saved model, ordered by name.
     private func weights(_ url: URL) throws -> [String: [Float]] {
         try Checkpoint.read(url).state.mapValues { try $0.elements() }
     }
@@ -174,10 +174,10 @@ import W2VTorch
         // "ab a" as "ab b": one unit of five, one word of two.
         errors.add(reference: [5, 6, 4, 5, 4], hypothesis: [5, 6, 4, 6, 4])
         #expect(errors.units.rate == 0.2 && errors.text.wer == 0.5 && errors.rawWords.rate == 0.5)
-        // The last boundary is missing: a unit is wrong, no word is.
+        // The last boundary is missing: a unit is wrong, but not a word.
         errors.add(reference: [5, 6, 4], hypothesis: [5, 6])
         #expect(errors.units.counts.errors == 2 && errors.text.words.counts.errors == 1)
-        // <pad> inside a word leaves no trace in the text, and spoils fairseq's raw word; </s> is silent in both.
+        // <pad> inside a word disappears from the text, but breaks fairseq's raw word; </s> is silent in both.
         errors.add(reference: [5, 6, 4], hypothesis: [5, 1, 6, 2, 4])
         #expect(errors.units.counts.errors == 4)
         #expect(errors.text.words.counts.errors == 1 && errors.rawWords.counts.errors == 2)

@@ -15,14 +15,14 @@ import W2VCluster
         try Data(recipe.yaml.utf8).write(to: corpus.file("recipe.yaml"))
     }
 
-    /// Starts the program; with a limit, no file may grow beyond so many blocks of 512 bytes.
+    /// Starts the program; with a limit, files cannot grow beyond this many blocks of 512 bytes.
     private func start(
         _ output: String, _ options: [String] = [], fileLimit: Int? = nil, before: String = "", errors: Pipe? = nil
     ) throws -> Process {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         let limit = before + (fileLimit.map { "trap '' XFSZ; ulimit -f \($0); " } ?? "")
-        // One thread: what is computed is tiny, and test machines are busy.
+        // One thread: the computation is tiny, and test machines are busy.
         process.environment = ProcessInfo.processInfo.environment.merging(["OMP_NUM_THREADS": "1"]) { $1 }
         process.arguments =
             try [
@@ -52,12 +52,12 @@ import W2VCluster
         var kills = 0
         var updates: Set<Int> = []
         var choices = Choices(seed: 71)
-        // Where a kill has broken something, these say which.
+        // If a kill has broken something, these show which.
         var moments: [String] = []
         for attempt in 0..<200 where kills < 20 {
             let process = try start("killed", options)
-            // At any moment between the start of the process and some updates later. Every fourth lives longer, so that a
-            // slow machine gets on too; what is finished begins again, for all twenty to happen.
+            // At any moment between the start of the process and some updates later. Every fourth process lives longer,
+            // so that a slow machine makes progress too; a finished run is restarted, so that all twenty kills happen.
             let share = Double.random(in: 0.05...(attempt % 4 == 3 ? 0.9 : 0.5), using: &choices)
             Thread.sleep(forTimeInterval: whole * share)
             kill(process.processIdentifier, SIGKILL)
@@ -88,13 +88,13 @@ import W2VCluster
         for name in names {
             #expect(try corpus.bytes("killed", name) == corpus.bytes("straight", name), "\(name), \(kills)")
         }
-        // No half-written file is left over either.
+        // No partial file remains either.
         let found = try FileManager.default.contentsOfDirectory(atPath: corpus.file("killed").path).sorted()
         #expect(found == (names + ["metrics.jsonl", "recipe.yaml", "tensorboard"]).sorted(), "\(kills)")
         #expect(try lines("killed") == lines("straight"), "\(kills)")
     }
 
-    /// What the log says apart from time: every update once, in order.
+    /// The log's contents apart from times: every update once, in order.
     private func lines(_ output: String) throws -> [String] {
         try corpus.metrics(output).filter { $0["kind"] as? String != "benchmark" }.map { line in
             ["kind", "update", "loss", "grad_norm", "best"].map { "\(line[$0] ?? "")" }.joined(separator: " ")
@@ -136,7 +136,7 @@ import W2VCluster
         #expect(try TrainingState.read(corpus.file("piped/last")).update == 30)
     }
 
-    /// The system tells of a launcher's end once for each of its threads.
+    /// The system reports a launcher's end once for each of its threads.
     @Test(arguments: 0..<4) func theEndOfTheLauncherMayBeToldSeveralTimes(_ repetition: Int) throws {
         let process = try start("orphan", ["--set", "optimization.max_update=1000000"])
         let last = corpus.file("orphan/last")
@@ -151,7 +151,7 @@ import W2VCluster
 
     @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143)), (SIGHUP, Int32(129))] as [(Int32, Int32)])
     func signalsSaveAndLeaveWithTheirCode(_ signal: Int32, _ code: Int32) throws {
-        // More updates than it can make before the signal, however late that comes.
+        // More updates than it can make before the signal, however late that arrives.
         let process = try start("stopped", ["--set", "optimization.max_update=1000000"])
         let last = corpus.file("stopped/last")
         try wait(for: "the first checkpoint") { FileManager.default.fileExists(atPath: last.path) }

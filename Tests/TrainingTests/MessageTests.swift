@@ -9,10 +9,10 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// What a run says about its files, data and recipe.
+/// A run's messages about its files, data and recipe.
 @Suite(.onTestThreads, .serialized) struct MessageTests {
     init() {
-        // What is computed is tiny, and test machines are busy.
+        // The computation is tiny, and test machines are busy.
         LibTorch.threads = 1
     }
 
@@ -151,7 +151,7 @@ import W2VTorch
         try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: url)
     }
 
-    /// Among longer ones they end no run, whichever way the lengths of spans are drawn.
+    /// Among longer ones they do not end a run, however the lengths of spans are drawn.
     @Test(arguments: [TrainingJob.Task.pretraining, .finetuning], SpanMasking.Selection.allCases)
     func utterancesTooShortForTheirSpansAreNamed(_ task: TrainingJob.Task, _ selection: SpanMasking.Selection) throws {
         let corpus = try SyntheticCorpus(utterances: 6)
@@ -173,7 +173,7 @@ import W2VTorch
         #expect(excluded == (task == .pretraining) && spans.contains("train2") == (task == .finetuning))
     }
 
-    /// Nothing could be learned from recordings all of which are shorter than a span.
+    /// Nothing can be learned if all recordings are shorter than a span.
     @Test func spansThatFitNothingAreRefusedByTheirKeys() throws {
         let corpus = try SyntheticCorpus(utterances: 4)
         func refused(_ task: TrainingJob.Task, _ assignments: String...) throws -> String {

@@ -6,7 +6,7 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// Runs of version 0.1, interrupted between two lines of the log: they resume, and end as that version ended them.
+/// Runs of version 0.1, interrupted between two lines of the log: they resume, and end like in that version.
 ///
 /// With `WAV2VEC2_WRITE_OLDER_RUNS=1` a checkout of that version rewrites `Tests/Fixtures/runs`.
 @Suite(.onTestThreads, .serialized) struct OlderRunTests {
@@ -59,7 +59,7 @@ import W2VTorch
                 where !["seconds", "_second", "rss", "wait", "utilisation"].contains(where: key.contains) {
                     guard let wanted = old[key] as? Double else { continue }
                     let found = try #require(new[key] as? Double, "\(kind) \(key)")
-                    // Another processor rounds its sums in another way.
+                    // Another processor rounds its sums differently.
                     #expect(
                         abs(found - wanted) <= 1e-3 * max(0.01, abs(wanted)), "\(kind) \(key): \(found), not \(wanted)")
                     compared += 1

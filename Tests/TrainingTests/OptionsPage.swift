@@ -3,9 +3,9 @@ import TestSupport
 
 @testable import W2VTraining
 
-/// The tables of the documentation's page *Options*, and the originals' options that stand in the fixtures.
+/// The tables of the documentation's page *Options*, and the original programs' options in the fixtures.
 struct OptionsPage {
-    /// A key with what the originals call it.
+    /// A key with its names in the original programs.
     struct Row {
         var key: String
         var fairseq: [String]
@@ -13,7 +13,7 @@ struct OptionsPage {
     }
 
     private static let root = Repository.root
-    /// Keys that change how fast something happens or is told, not what: they have defaults of their own.
+    /// Keys that affect only speed or reporting: they have their own defaults.
     static let free: Set<String> = ["data.workers", "logging.log_every"]
 
     static let file = root.appendingPathComponent("Documentation/wav2vec2.docc/Options.md")
@@ -62,7 +62,7 @@ struct OptionsPage {
         return (lines[0], Array(lines.dropFirst()))
     }
 
-    /// What one of NVIDIA's scripts finally passes: every option with its value.
+    /// The final arguments of one of NVIDIA's scripts: every option with its value.
     static func script(_ name: String) throws -> [String: String] {
         let (header, lines) = try fixture("nvidia-scripts")
         guard let column = header.firstIndex(of: name) else { return [:] }
@@ -86,7 +86,7 @@ struct OptionsPage {
         return lines.joined(separator: "\n")
     }
 
-    /// Where a table of values stands in the page.
+    /// The place of a table of values in the page.
     func range(of name: String) throws -> Range<String.Index> {
         let (first, last) = ("<!-- \(name) values: written by the tests -->\n", "<!-- end of values -->")
         guard let start = text.range(of: first)?.upperBound,

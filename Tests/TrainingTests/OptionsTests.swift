@@ -5,9 +5,9 @@ import W2VBackbone
 
 @testable import W2VTraining
 
-/// Recipes, the documentation's table of options, and what NVIDIA's scripts pass must say the same.
+/// Recipes, the documentation's table of options, and the arguments of NVIDIA's scripts must agree.
 ///
-/// `UPDATE_SNAPSHOTS=1 swift test --filter OptionsTests` renews the table of the recipes' values.
+/// `UPDATE_SNAPSHOTS=1 swift test --filter OptionsTests` rewrites the table of the recipes' values.
 @Suite(.onTestThreads) struct OptionsTests {
     private static let pretraining = [("base", "pretrain_base"), ("large", "pretrain_large")]
     private static let finetuning = [
@@ -52,7 +52,7 @@ import W2VBackbone
         #expect(Set(Self.scripts.map(\.0)).isSubset(of: Set(Recipe.builtInNames)))
     }
 
-    /// Keys that say something else than the option of the originals: what they must be, given the script's options.
+    /// Keys whose meaning differs from the original option: their expected values, given the script's options.
     private static func translated(
         _ key: String, _ script: [String: String], pretrains: Bool
     ) throws -> String? {
@@ -64,19 +64,19 @@ import W2VBackbone
         case "batching.crop": return pretrains ? "to_shortest" : "none"
         case "batching.max_tokens_valid":
             return script["max_tokens_valid"] == script["max_tokens"] ? "off" : script["max_tokens_valid"]
-        // FP32, whose products their GPUs round to TF32 where they can.
+        // FP32, whose products their GPUs round to TF32 if they can.
         case "precision.mode": return script["fp16"] == "true" ? "fp16" : script["bf16"] == "true" ? "bf16" : "auto"
         case "checkpoint.save_every": return script["save_frequency"].map { "\($0) epochs" }
-        // Their scripts turn the islands on with the format; here that is what auto means.
+        // Their scripts set the FP32 overrides with the format; here that is what auto means.
         case _ where key.hasPrefix("precision.fp32_"): return script["fp16"] == "true" ? nil : "auto"
         case "checkpoint.keep_milestones": return "off"
-        // Their option is about validation; in training utterances that do not fit are always left out.
+        // Their option concerns validation; in training unsuitable utterances are always left out.
         case "batching.skip_invalid_size_inputs": return "true"
         default: return nil
         }
     }
 
-    /// A benchmark is the recipe that it measures, but for its length and what it keeps.
+    /// A benchmark is the recipe that it measures, except for its length and its checkpoints.
     @Test(arguments: [("base-benchmark", "base"), ("finetune-base-benchmark", "finetune-base-960h")])
     func benchmarksDifferInLengthOnly(_ benchmark: String, _ recipe: String) throws {
         let original = try Recipe.load(recipe).values
@@ -87,7 +87,7 @@ import W2VBackbone
         #expect(differing["optimization.max_epoch"] == script["epochs_this_job"])
     }
 
-    /// A value as numbers where it is made of them, so that `2.0 0.5` equals `[2, 0.5]`.
+    /// A value as numbers if it consists of them, so that `2.0 0.5` equals `[2, 0.5]`.
     private static func normalized(_ text: String, of key: String) throws -> String {
         if key == "model.conv_feature_layers" { return try ConvolutionLayers(parsing: text).description }
         let text = text != "none" ? text : key == "data.min_sample_size" ? "0" : "off"
@@ -131,7 +131,7 @@ import W2VBackbone
         }
     }
 
-    /// The guide names the tests that hold what the originals do wrong: they must be there.
+    /// The guide names the tests that cover the original programs' errors: they must exist.
     @Test func theGuidesTestsExist() throws {
         let root = OptionsPage.file.deletingLastPathComponent()
         let guide = try String(contentsOf: root.appendingPathComponent("Training.md"), encoding: .utf8)

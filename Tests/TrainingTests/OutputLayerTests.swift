@@ -7,7 +7,7 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// What fine-tuning keeps of a recognizer's output layer.
+/// The part of a recognizer's output layer that fine-tuning keeps.
 @Suite(.onTestThreads) struct OutputLayerTests {
     private func layer(_ labels: [String], _ symbols: [String], used: Set<Int> = []) throws -> OutputLayer {
         OutputLayer(
@@ -26,13 +26,13 @@ import W2VTorch
         #expect(try layer(labels, ["|", "A", "B"]).keepsLetters == false)
     }
 
-    /// The code points decide, and not what is canonically equivalent to them.
+    /// Code points decide, not canonical equivalence.
     @Test func symbolsAreComparedByTheirCodePoints() throws {
         #expect(try layer(LabelDictionary.specials + ["e\u{301}"], ["\u{E9}"]).rows.last == .new)
         #expect(try layer(LabelDictionary.specials + ["\u{E9}"], ["\u{E9}"]).rows.last == .kept(4))
     }
 
-    /// Recognizers of other programs may have a blank of another name, and no other specials.
+    /// Other programs' recognizers may have a blank with another name, and no other special symbols.
     @Test func specialsThatNobodyWritesStayBelowTheBlank() throws {
         let labels = ["[PAD]", "b", "<unk>", "a", "|"]
         let found = try layer(labels, ["|", "a", "b"])
@@ -49,17 +49,17 @@ import W2VTorch
     }
 }
 
-/// Fine-tuning that begins with a recognizer.
+/// Fine-tuning that starts from a recognizer.
 @Suite(.onTestThreads, .serialized) struct RecognizerOriginTests {
     private let corpus: SyntheticCorpus
 
     init() throws {
-        // What is computed is tiny, and test machines are busy.
+        // The computation is tiny, and test machines are busy.
         LibTorch.threads = 1
         corpus = try SyntheticCorpus(utterances: 6)
     }
 
-    /// Trains the recognizer that the tests begin with.
+    /// Trains the recognizer that the tests start from.
     private func trainOld(updates: Int) throws {
         var job = try corpus.job(
             .finetuning, "old",
@@ -78,7 +78,7 @@ import W2VTorch
 
     private var old: URL { corpus.file("old/last") }
 
-    /// What validation measures after an update of next to nothing, and what was said before it.
+    /// Validates after an update with almost no effect, and returns the result with the messages before it.
     private func begin(
         _ output: String, from: URL, _ assignments: [String] = [], newHead: Bool = false
     ) throws -> (rates: [Double], log: CapturedLog) {
@@ -172,7 +172,7 @@ import W2VTorch
             }, "\(capitals.log.lines)")
     }
 
-    /// A resumed run continues with its own output layer, whatever is given beside `--resume`.
+    /// A resumed run continues with its own output layer, whatever else is given with `--resume`.
     @Test func theRequestForANewLayerCountsOnce() throws {
         try trainOld(updates: 1)
         var job = try corpus.job(.finetuning, "run", ["optimization.max_update=2"])

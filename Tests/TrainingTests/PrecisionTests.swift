@@ -18,7 +18,8 @@ import W2VTorch
 
     /// The band: 2.5 % of the loss in fp16 and 8 % in bf16, over each 20 of 200 updates of a tiny pre-training.
     ///
-    /// Rounding changes now and then which code is chosen, so that two runs part for good, in no certain direction.
+    /// Rounding occasionally changes the choice of a code, so that two runs diverge permanently, in no certain
+    /// direction.
     @Test func halfPrecisionTracksSingleOver200Updates() throws {
         let corpus = try SyntheticCorpus(seconds: 0.6)
         let plain = [
@@ -121,7 +122,7 @@ import W2VTorch
         }
     }
 
-    /// Weights that do not learn are saved as they were, not as half precision has rounded them.
+    /// Frozen weights are saved unchanged, not as rounded to half precision.
     @Test func frozenWeightsStayExact() throws {
         let corpus = try SyntheticCorpus(seconds: 0.6)
         _ = try Trainer(corpus.job(.pretraining, "pre", ["optimization.max_update=1"])).run()
@@ -190,12 +191,12 @@ import W2VTorch
         #expect(try corpus.bytes("auto")[weights] != nil)
     }
 
-    /// A run that was begun before `auto` was the default can be resumed, and computes as it did.
+    /// A run that was started before `auto` was the default can be resumed, and computes as before.
     @Test func aRunBegunInFP32StaysSo() throws {
         let corpus = try SyntheticCorpus(utterances: 4)
         var job = try corpus.job(.pretraining, "run", ["optimization.max_update=1", "precision.mode=fp32"])
         _ = try Trainer(job).run()
-        // States of version 0.1 do not say what the recipe's file had.
+        // States of version 0.1 do not record the recipe file's values.
         let file = corpus.file("run/last/training_state.json")
         var saved = try #require(
             try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])

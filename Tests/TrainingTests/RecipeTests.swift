@@ -19,7 +19,7 @@ import W2VBackbone
         #expect(Set(files) == Set(Recipe.builtInNames.map { $0 + ".yaml" }))
     }
 
-    /// The learning curves' recipes are files beside their script, and are the base recipe's kind of model.
+    /// The learning curves' recipes are files beside their script, for the base recipe's kind of model.
     @Test func theLearningCurvesRecipesLoad() throws {
         let folder = Repository.root.appendingPathComponent("Benchmarks/curves")
         for name in ["pretrain.yaml", "finetune.yaml"] {
@@ -105,7 +105,7 @@ import W2VBackbone
         #expect("\(error)".hasPrefix("\(file.path): line 2 is not UTF-8"), "\(error)")
     }
 
-    /// What crashed the program once, or was taken without a word.
+    /// Texts that once crashed the program, or were accepted silently.
     @Test(arguments: [
         "masking.mask_prob=65", "masking.mask_channel_prob=25", "masking.mask_dropout=1.5", "masking.mask_other=-50",
         "masking.mask_min_space=-1", "objective.num_negatives=-1", "objective.num_negatives=0",

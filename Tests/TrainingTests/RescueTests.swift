@@ -6,21 +6,21 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// What is left of a run that ends by something that is not the model's fault.
+/// The state that remains when a run ends for a reason other than its model.
 @Suite(.onTestThreads, .serialized) struct RescueTests {
     init() {
-        // What is computed is tiny, and test machines are busy.
+        // The computation is tiny, and test machines are busy.
         LibTorch.threads = 1
     }
 
-    /// Cuts a recording off; gives what puts it back.
+    /// Truncates a recording; returns a function that restores it.
     private func damage(_ url: URL) throws -> () throws -> Void {
         let whole = try Data(contentsOf: url)
         try whole.prefix(20).write(to: url)
         return { try whole.write(to: url) }
     }
 
-    /// A log without times; the speed at the end is that of the last job alone.
+    /// A log without times; the final speed covers only the last job.
     private func comparable(_ corpus: SyntheticCorpus, _ output: String) throws -> [[String]] {
         try corpus.metrics(output).filter { $0["kind"] as? String != "benchmark" }.map { line in
             line.filter { !$0.key.contains("second") && $0.key != "data_wait_share" && $0.key != "peak_rss_mb" }
@@ -93,7 +93,7 @@ import W2VTorch
         try expectSame(corpus, "broken", "straight")
     }
 
-    /// The model is to blame: the state that was saved before is better than the one at hand.
+    /// The model is the cause: the saved state is better than the present one.
     @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
     func aModelThatDivergedIsNamedAndNotSaved(_ task: TrainingJob.Task) throws {
         let corpus = try SyntheticCorpus()
@@ -106,7 +106,7 @@ import W2VTorch
         let trainer = try Trainer(job)
         let error = try #require(throws: TrainingError.self) {
             _ = try trainer.run {
-                // What an update of enormous size leaves, and no gradient tells of.
+                // The effect of an enormous update, which gradients do not show.
                 for group in trainer.task.groups { try? group.parameters.masters.fillInPlace(.nan) }
                 for group in trainer.task.groups { try? group.parameters.values.fillInPlace(.nan) }
                 return nil

@@ -7,12 +7,12 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// What a run may be gone on with, and what is told or refused.
+/// Changes with which a run may be resumed, and those that are reported or refused.
 @Suite(.onTestThreads, .serialized) struct ResumeTests {
     private let corpus: SyntheticCorpus
 
     init() throws {
-        // What is computed is tiny, and test machines are busy.
+        // The computation is tiny, and test machines are busy.
         LibTorch.threads = 1
         corpus = try SyntheticCorpus(utterances: 5)
     }
@@ -25,7 +25,7 @@ import W2VTorch
 
     private func lines(_ job: TrainingJob) throws -> [String] { try log(job).lines }
 
-    /// A finished run of two updates, to be gone on with.
+    /// Makes a finished run of two updates to resume.
     private func begin(
         _ task: TrainingJob.Task = .pretraining, _ output: String = "run", from: String? = nil,
         _ assignments: [String] = []
@@ -46,7 +46,7 @@ import W2VTorch
         #expect(refusal(job).differences == ["data.normalize: false → true"])
     }
 
-    /// The recipe of a fine-tuning may have another architecture than its checkpoint, and be given once more.
+    /// The recipe of a fine-tuning may have another architecture than its checkpoint, and be given again.
     @Test func whatTheCheckpointOverrodeMayBeAskedForAgain() throws {
         _ = try begin()
         var job = try begin(.finetuning, "fine", from: "run/best", ["model.encoder_layers=7"])
@@ -55,7 +55,7 @@ import W2VTorch
         #expect(refusal(job).error == nil)
         job.recipe.model.encoderLayers = 6
         #expect(refusal(job).differences == ["model.encoder_layers: 7 → 6"])
-        // A state of an older version does not say what was asked for.
+        // A state of an older version does not record the requested values.
         try rewriteState("fine") { $0["overridden"] = nil }
         #expect(refusal(job).error == nil)
     }
@@ -86,7 +86,7 @@ import W2VTorch
 
     @Test func dataAreKnownByWhatTheyAre() throws {
         var job = try begin()
-        // By another name, and from another place.
+        // Under another name, and in another folder.
         let other = corpus.file("other.tsv")
         try FileManager.default.createSymbolicLink(at: other, withDestinationURL: corpus.file("train.tsv"))
         let usual = job.train
@@ -96,9 +96,9 @@ import W2VTorch
         #expect(refusal(job).dataChange != nil)
         job.train = usual
         try rewrite("train.tsv") { $0.reversed() }
-        // As many utterances of as many samples.
+        // Equally many utterances with equally many samples.
         #expect(refusal(job).dataChange.map { $0.then == $0.now } == true && refusal(job).kind == .usage)
-        // A state of an older version says no more than name, count and length.
+        // A state of an older version records only name, count and length.
         try rewriteState("run") { $0["data_identity"] = nil }
         #expect(refusal(job).error == nil)
     }
@@ -130,7 +130,7 @@ import W2VTorch
         let best = try #require(try TrainingState.read(corpus.file("run/last")).best)
         #expect(best.name == corpus.file("valid.tsv").path)
         job.recipe.optimization.maxUpdate = 3
-        // The same set by another name is the same set.
+        // The same set under another name is the same set.
         try FileManager.default.copyItem(at: corpus.file("valid.tsv"), to: corpus.file("same.tsv"))
         job.valid = [WeightedManifest(corpus.file("same.tsv"))]
         #expect(try !lines(job).contains { $0.contains("earlier results no longer count") })
@@ -160,7 +160,7 @@ import W2VTorch
             refusal(job).training
                 == .otherTask(folder: job.output.path, task: "pre-training", command: "pretrain"))
         #expect(refusal(job).kind == .usage)
-        // The folder of a run is none of its checkpoints.
+        // The folder of a run is not one of its checkpoints.
         job.resume = false
         job.output = corpus.file("fine")
         job.from = corpus.file("run")

@@ -6,13 +6,13 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// What a resumed run keeps of the recipe that it was begun with, and what it says of the rest.
+/// The parts of its original recipe that a resumed run keeps, and its messages about the rest.
 @Suite(.onTestThreads, .serialized) struct ResumedRecipeTests {
     private let corpus: SyntheticCorpus
     private let file: Recipe
 
     init() throws {
-        // What is computed is tiny, and test machines are busy.
+        // The computation is tiny, and test machines are busy.
         LibTorch.threads = 1
         corpus = try SyntheticCorpus(utterances: 5)
         file = try SyntheticCorpus.recipe(["optimization.max_update=1000"])
@@ -51,7 +51,7 @@ import W2VTorch
         #expect(try saved.update == 2)
         let recipe = try Recipe.load(corpus.file("run/recipe.yaml").path)
         #expect(recipe.optimization.maxUpdate == 2 && recipe.optimization.learningRate.peak == 0.002)
-        // The next one keeps them too, and who gives them again hears nothing.
+        // The next one keeps them too, without messages if they are given again.
         #expect(try lines(command([], resume: true)).contains { $0.contains("optimization.max_update=2 (not 1000)") })
         let same = try command(
             ["optimization.max_update=2", "optimization.lr=0.002", "checkpoint.save_every=7"], resume: true)
@@ -81,7 +81,7 @@ import W2VTorch
         #expect(other.kind == .usage && other.differences == ["optimization.lr: 0.001 → 0.5"])
     }
 
-    /// An edit of the file is a wish like any other; what it does not touch stays as it was given.
+    /// An edit of the file counts like an assignment; the other values are kept.
     @Test func anEditedFileCounts() throws {
         _ = try lines(command(["optimization.max_update=2", "logging.log_every=1"]))
         var edited = file
@@ -97,13 +97,13 @@ import W2VTorch
             ])
     }
 
-    /// A state that does not say what the file had: only what is assigned counts.
+    /// For a state without the file's values, only assignments count.
     @Test func olderStatesKeepTheirValues() throws {
         _ = try lines(command(["optimization.max_update=2"]))
         let url = corpus.file("run/last/training_state.json")
         var state = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any])
         for key in ["replaced", "train", "valid", "from"] { state[key] = nil }
-        // A key that came later has its default then.
+        // A key that was added later has its default then.
         var recipe = try #require(state["recipe"] as? [String: String])
         recipe["optimization.lr_poly_power"] = nil
         state["recipe"] = recipe
@@ -148,7 +148,7 @@ import W2VTorch
             try FileManager.default.contentsOfDirectory(atPath: corpus.file("run").path).filter { $0.hasPrefix("up") }
         }
         #expect(try Set(kept()) == ["update-3", "update-4"])
-        // A kill came between the last save and what follows it.
+        // The run was killed between the last save and the steps after it.
         let manager = FileManager.default
         try manager.removeItem(at: corpus.file("run/update-4"))
         try manager.copyItem(at: corpus.file("run/update-3"), to: corpus.file("run/update-2"))

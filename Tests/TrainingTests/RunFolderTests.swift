@@ -45,7 +45,7 @@ import W2VTorch
         #expect(try content(folder) == "two" && !manager.fileExists(atPath: old.path))
     }
 
-    /// With a sharded state the others send their parts: one that is gone is the cause, and not the disk.
+    /// With a sharded state the others send their parts: a lost process is the cause, not the disk.
     @Test func aLostProcessIsNotTheDisksFault() throws {
         let folder = makeFolder()
         _ = try folder.prepare(resumes: false)
@@ -89,7 +89,7 @@ import W2VTorch
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["last"])
     }
 
-    /// Not every file system exchanges two folders in one step.
+    /// Some file systems cannot swap two folders atomically.
     @Test func twoStepsServeWhereOneIsImpossible() throws {
         var folder = makeFolder()
         folder.exchange = { _, _ in false }
@@ -191,7 +191,7 @@ import W2VTorch
             folder.url.appendingPathComponent(".last.new"), folder.url.appendingPathComponent(".last.old")
         )
         let manager = FileManager.default
-        // Half a first checkpoint is none.
+        // Half of a first checkpoint does not count.
         try manager.createDirectory(at: new, withIntermediateDirectories: false)
         #expect(folder.newestState == nil)
         try manager.removeItem(at: new)

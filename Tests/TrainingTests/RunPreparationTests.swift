@@ -4,7 +4,7 @@ import Testing
 
 @testable import W2VTraining
 
-/// The steps before a model is built, each by itself.
+/// The steps before a model is built, one by one.
 @Suite(.onTestThreads) struct RunPreparationTests {
     @Test func anEffectiveBatchChoosesTheDivisionOfUpdates() throws {
         let corpus = try SyntheticCorpus()
@@ -34,7 +34,7 @@ import Testing
         #expect(log.lines.first?.contains("seems to be one for pretraining") == true)
     }
 
-    /// A folder that was not there stays away; a second process is kept out of one that is in use.
+    /// A missing folder is not created; a second process is kept out of a folder in use.
     @Test func onlyARunThatWritesLocksItsFolder() throws {
         let corpus = try SyntheticCorpus()
         var job = try corpus.job(.pretraining, "run")
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    /// The run so far decides what a resumed job goes by, and a state keeps what the next one needs to know.
+    /// The saved run determines a resumed job's settings, and a state keeps what the next job needs.
     @Test func aResumedRunGoesByItsState() throws {
         let corpus = try SyntheticCorpus()
         var job = try corpus.job(.pretraining, "run", ["optimization.max_update=1"])

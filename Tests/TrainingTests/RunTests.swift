@@ -6,10 +6,10 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// What a run does besides computing: pausing, trying, dividing its updates, refusing.
+/// A run's functions besides computing: pausing, dry runs, dividing its updates, refusing.
 @Suite(.onTestThreads, .serialized) struct RunTests {
     init() {
-        // What is computed is tiny, and test machines are busy.
+        // The computation is tiny, and test machines are busy.
         LibTorch.threads = 1
     }
 
@@ -22,7 +22,7 @@ import W2VTorch
         let corpus = try SyntheticCorpus()
         _ = try Trainer(corpus.job(.pretraining, "straight", Self.plain)).run()
         var job = try corpus.job(.pretraining, "moved", Self.plain)
-        // Asked after each of an update's two micro-batches.
+        // Polled after each of an update's two micro-batches.
         var asked = 0
         _ = try Trainer(job).run {
             asked += 1
@@ -49,7 +49,7 @@ import W2VTorch
             let difference = try (tensor - other).magnitude().reshaped([-1]).maximum(0).item()
             #expect(difference <= 2e-4, "\(name): \(difference)")
         }
-        // A smaller update is another training: allowed, and said.
+        // A smaller update is a different training: allowed, and reported.
         job.recipe.optimization.updateFreq = 2
         job.recipe.optimization.maxUpdate = 7
         #expect(try Trainer(job, logger: log.logger()).run() == .finished)
@@ -102,7 +102,7 @@ import W2VTorch
         #expect(report.remainingUpdates == 6 && report.effectiveBatch == 4 && report.utterances == 10)
         #expect(report.secondsToFinish > report.secondsPerUpdate && report.peakRssMb > 10)
         #expect(report.loss.isFinite && report.text.contains("dry run"))
-        // Exactly what a run takes.
+        // Exactly the size of a run.
         job.isDryRun = false
         _ = try Trainer(job).run()
         let bytes = try corpus.bytes("dry").values.reduce(0) { $0 + $1.count }
@@ -111,7 +111,7 @@ import W2VTorch
         #expect(report.weightsMb < report.checkpointMb / 2)
         // Two of last, two more of the newest, three milestones, and best twice.
         #expect(abs(report.diskNeededMb - 7 * report.checkpointMb - 2 * report.weightsMb) < 1e-6)
-        // What a run would refuse, it refuses; and it looks at a run without touching it.
+        // It refuses the same as a run, and examines a run without changing it.
         job.isDryRun = true
         #expect(throws: TrainingError.self) { try Trainer(job) }
         job.resume = true
@@ -180,7 +180,7 @@ import W2VTorch
         #expect(try valid.allSatisfy { (1...16).contains(try #require($0["codes_used"] as? Int)) })
         let warnings = metrics.filter { $0["kind"] as? String == "warning" }
         #expect(warnings.first?["topic"] as? String == "collapsed_code_books")
-        // A program reads in the log what the file has.
+        // A program reads in the log the same as in the file.
         let logged = log.entries.filter { "\($0.message)".hasPrefix("update ") && $0.metadata["kind"] == "train" }
         #expect(logged.count == train.count)
         for (entry, record) in zip(logged, train) {

@@ -8,7 +8,7 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// What a benchmark times.
+/// The updates that benchmarks measure.
 @Suite(.onTestThreads) struct StandaloneUpdatesTests {
     /// The weights after three updates are those of a run, bit for bit: divisor, clipping, random choices and precision
     /// are the trainer's.

@@ -36,7 +36,7 @@ final class SyntheticCorpus {
 
     func file(_ name: String) -> URL { temporary.file(name) }
 
-    /// A model that trains in moments, with every dropout on.
+    /// A model that trains very fast, with every dropout on.
     static func recipe(_ assignments: [String] = []) throws -> Recipe {
         var recipe = Recipe()
         try recipe.apply(
@@ -58,7 +58,7 @@ final class SyntheticCorpus {
             output: file(output))
     }
 
-    /// The lines of a run's log, but for the declaration of its metrics.
+    /// The lines of a run's log, without the declaration of its metrics.
     func metrics(_ output: String) throws -> [[String: Any]] {
         try String(contentsOf: file(output + "/metrics.jsonl"), encoding: .utf8).split(separator: "\n").map {
             try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
@@ -76,28 +76,28 @@ final class SyntheticCorpus {
     }
 }
 
-/// Why a job does not even start.
+/// The reason why a job does not start.
 struct Refusal {
     /// The error; nil for a job that starts.
     var error: (any Error)?
 
     /// The error, where it is training's own.
     var training: TrainingError? { error as? TrainingError }
-    /// What the error is about.
+    /// The kind of the error.
     var kind: ErrorKind? { (error as? any ExplainedError)?.kind }
     /// The keys of the recipe that differ from the run's.
     var differences: [String]? {
         if case .recipeChanged(_, let differences)? = training { differences } else { nil }
     }
-    /// Whether the data differ from the run's, and whether in more than their order or content.
+    /// The description of data that differ from the run's, then and now.
     var dataChange: (then: String, now: String)? {
         if case .dataChanged(_, let then, let now)? = training { (then, now) } else { nil }
     }
-    /// What is damaged in the run's state.
+    /// The damage of the run's state.
     var damage: String? { if case .damagedState(_, let reason, _)? = training { reason } else { nil } }
 }
 
-/// Why a job does not even start.
+/// Returns the reason why a job does not start.
 func refusal(_ job: TrainingJob) -> Refusal {
     do {
         _ = try Trainer(job)

@@ -15,7 +15,7 @@ import Testing
 
     private func best(_ value: Double) -> TrainingState.Best { .init(update: 6, metric: "loss", value: value) }
 
-    /// What is saved while held-out sets are evaluated resumes with their evaluation, as if it had not begun.
+    /// A state that is saved during validation resumes with validation from its start.
     @Test func aStateThatIsSavedDuringValidationIsThatBeforeIt() throws {
         let phase = TrainerPhase.validating(epoch: 2, bestBefore: best(0.5))
         let saved = phase.saved(state)
@@ -41,19 +41,19 @@ import Testing
         }
     }
 
-    /// Half an update, and what could not be saved just now, cannot be saved.
+    /// Half an update, and a state that has just failed to be saved, cannot be saved.
     @Test func onlyWholeStatesAreSavable() {
         #expect(!TrainerPhase.updating.isSavable && !TrainerPhase.saving.isSavable)
         #expect(TrainerPhase.training.isSavable && TrainerPhase.validating(epoch: 0, bestBefore: nil).isSavable)
         #expect(TrainerPhase.stopping(.paused).isSavable)
     }
 
-    /// The phases that a run goes through, as its lines show them.
+    /// The phases of a run, as its lines show them.
     @Test func aRunGoesThroughItsPhases() throws {
         let corpus = try SyntheticCorpus(utterances: 4)
         let job = try corpus.job(.pretraining, "run", ["optimization.max_update=4", "validation.every=2"])
         let log = CapturedLog()
-        // Safe: what it adds to lines is asked for on the thread that trains, which is this one.
+        // Safe: the provider of metadata runs on the thread that trains, which is this one.
         nonisolated(unsafe) var trainer: Trainer?
         trainer = try Trainer(
             job, logger: log.logger(adding: .init { trainer.map { ["phase": "\($0.phase)"] } ?? [:] }))

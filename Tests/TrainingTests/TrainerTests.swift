@@ -9,7 +9,7 @@ import W2VTorch
 
 @Suite(.onTestThreads, .serialized) struct TrainerTests {
     init() {
-        // What is computed is tiny, and test machines are busy.
+        // The computation is tiny, and test machines are busy.
         LibTorch.threads = 1
     }
 
@@ -49,7 +49,7 @@ import W2VTorch
         try TensorFile.read(corpus.file(output + "/last/optimizer.safetensors")).mapValues { try $0.elements() }
     }
 
-    /// Passes that are recorded where shapes repeat train the same model, to the last bit.
+    /// Passes that are recorded for repeated shapes train the same model, to the last bit.
     @Test func recordedStepsEqualOthers() throws {
         let corpus = try SyntheticCorpus()
         let settings = [
@@ -126,7 +126,7 @@ import W2VTorch
         #expect(valid.allSatisfy { $0["wer"] is NSNumber && $0["cer"] is NSNumber })
     }
 
-    /// The trainer asks between and after an update's micro-batches: stops between updates and in the middle of one.
+    /// The trainer polls between and after an update's micro-batches: stops between updates and in the middle of one.
     ///
     /// Here every other update ends an epoch and has one micro-batch, the others two.
     @Test(arguments: [TrainingJob.Task.pretraining, .finetuning], [1, 2, 6, 7])
@@ -147,14 +147,14 @@ import W2VTorch
         #expect(try corpus.bytes("broken") == corpus.bytes("straight"))
         #expect(try corpus.bytes("broken", "best") == corpus.bytes("straight", "best"))
         func comparable(_ output: String) throws -> [[String]] {
-            // The speed at the end is that of the last job alone.
+            // The final speed covers only the last job.
             try corpus.metrics(output).filter { $0["kind"] as? String != "benchmark" }.map { line in
                 line.filter { !$0.key.contains("second") && $0.key != "data_wait_share" && $0.key != "peak_rss_mb" }
                     .map { "\($0.key)=\($0.value)" }.sorted()
             }
         }
         #expect(try comparable("broken") == comparable("straight"))
-        // Once more: the run is finished, and nothing happens.
+        // Again: the run is finished, and nothing happens.
         #expect(try Trainer(job).run() == .finished)
         #expect(try corpus.bytes("broken") == corpus.bytes("straight"))
     }

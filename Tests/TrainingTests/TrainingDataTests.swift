@@ -6,7 +6,7 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// What a run reads, in which order; among it what NVIDIA's program does wrong.
+/// The data that a run reads, in their order, including cases that NVIDIA's program gets wrong.
 @Suite(.onTestThreads, .serialized) struct TrainingDataTests {
     init() { LibTorch.threads = 1 }
 
@@ -19,7 +19,7 @@ import W2VTorch
             manifest, recipe: recipe, receptiveField: 400, dictionary: nil, epoch: epoch, position: position)
     }
 
-    /// The micro-batches of two epochs from a place on, each with its epoch.
+    /// The micro-batches of two epochs from a position on, each with its epoch.
     private func rest(_ data: TrainingData) throws -> [(epoch: Int, position: Int, batch: MicroBatch)] {
         var result: [(epoch: Int, position: Int, batch: MicroBatch)] = []
         while data.epoch < 2 {
@@ -77,7 +77,7 @@ import W2VTorch
         ]
         #expect(job.train[0].weight == 0.5)
         #expect(try Trainer(job).run() == .finished)
-        // Another weight is another order: the run is not gone on with.
+        // Another weight is another order: the run is not resumed.
         job.train[0].weight = 0.75
         job.resume = true
         #expect(throws: TrainingError.self) { try Trainer(job) }
@@ -119,7 +119,7 @@ import W2VTorch
             .pretraining, "refused", assignments + ["batching.skip_invalid_size_inputs=false"])
         let error = try #require(throws: CorpusError.self) { try Trainer(strict) }
         #expect("\(error)".hasPrefix("1 utterance has a length") && "\(error)".contains("valid12.wav (16000 samples"))
-        // All are too long where nothing is cropped: said before training.
+        // All are too long without cropping, which is reported before training.
         let none = try corpus.job(.finetuning, "none", ["data.max_sample_size=2000"])
         #expect(throws: CorpusError.self) { try Trainer(none) }
     }
@@ -131,7 +131,7 @@ import W2VTorch
         #expect("\(error)".contains("lower case") && "\(error)".contains("train.ltr:1: "))
     }
 
-    /// Every format is learned from directly.
+    /// Every format can be used directly for training.
     @Test func everyFormatIsLearnedFrom() throws {
         let corpus = try SyntheticCorpus(utterances: 6)
         for name in ["train", "valid"] {

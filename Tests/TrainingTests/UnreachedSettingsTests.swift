@@ -5,7 +5,7 @@ import W2VTorch
 
 @testable import W2VTraining
 
-/// Phases and events that a run never comes to.
+/// Phases and events that a run does not reach.
 @Suite(.onTestThreads, .serialized) struct UnreachedSettingsTests {
     private func told(_ task: TrainingJob.Task, updates: Int, epochs: Int = 100, _ set: [String]) throws -> [String] {
         var recipe = Recipe()
@@ -68,7 +68,7 @@ import W2VTorch
                     "ctc.freeze_finetune_updates=99", "optimization.warmup_updates=98", "validation.every=100",
                     "checkpoint.save_every=100", "checkpoint.keep_milestones=[100]", "logging.log_every=100",
                 ]) == [])
-        // What belongs to the other task is not said, nor defaults that do no harm in short runs.
+        // Settings of the other task are not reported, nor defaults that are harmless in short runs.
         #expect(
             try told(.pretraining, updates: 5, ["ctc.freeze_finetune_updates=9", "model.latent_temp=[1,1,1]"]) == [])
         #expect(try told(.finetuning, updates: 100, ["model.latent_temp=[2,0.5,0.999995]"]) == [])

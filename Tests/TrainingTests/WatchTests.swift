@@ -25,7 +25,7 @@ import W2VObjectives
         var warnings: [Int] = []
         for update in 1...30 where !watch.look(at: update, sums(perplexity: 15)).isEmpty { warnings.append(update) }
         #expect(warnings == [15])
-        // Recovered, and collapsed once more.
+        // Recovered, and collapsed again.
         #expect(watch.look(at: 31, sums(perplexity: 17)).isEmpty)
         for update in 32...36 where !watch.look(at: update, sums(perplexity: 2)).isEmpty { warnings.append(update) }
         #expect(warnings == [15, 36])
@@ -49,7 +49,7 @@ import W2VObjectives
             }
         }
         #expect(go((0..<50).map { 6 - 0.1 * Double($0) }).isEmpty)
-        // A single bad batch, or a slightly higher level, is no divergence.
+        // A single bad batch, or a slightly higher level, is not divergence.
         #expect(go([30] + [Double](repeating: 1.2, count: 30)).isEmpty)
         let warnings = go([Double](repeating: 5, count: 20))
         #expect(warnings.count == 1)

@@ -5,7 +5,7 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VObjectives
 
-/// An utterance's results are the same alone and in any company.
+/// An utterance's results are the same alone and in any batch.
 @Suite("Batch invariance", .onTestThreads)
 struct BatchInvarianceTests {
     private static func configuration(_ variant: String) throws -> ModelConfiguration {
@@ -62,7 +62,7 @@ struct BatchInvarianceTests {
             #expect(try relativeError(together.logits, alone.logits) < 1e-5)
             for (parameter, (found, expected)) in zip(model.parameters(), zip(together.gradients, alone.gradients))
             where !parameter.name.hasSuffix("qkv_proj.bias") {
-                // The middle third of that bias, the keys', has a gradient of rounding noise only.
+                // The gradient of the middle third of that bias, the keys', is only rounding noise.
                 let error = try relativeError(found, expected)
                 #expect(error < 1e-5, "\(parameter.name) differs by \(error) among \(companions)")
             }

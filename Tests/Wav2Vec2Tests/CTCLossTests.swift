@@ -6,7 +6,7 @@ import W2VTorch
 @testable import W2VObjectives
 
 @Suite(.onTestThreads) struct CTCLossTests {
-    /// One call for all utterances gives what a call for each gives, also for labels that cannot fit.
+    /// One call for all utterances gives the same as one call for each, also for labels that cannot fit.
     @Test func batchedEqualsOneByOne() throws {
         let layout = RaggedLayout([12, 3, 30, 7])
         let targets = [[1, 2, 2, 3], [1, 1, 1], [4, 3, 2, 1, 4, 4], [2]]

@@ -18,7 +18,7 @@ extension FeatureExtractor {
     }
 }
 
-/// Which layers take the places of the paper's.
+/// The layers that replace the paper's.
 @Suite(.onTestThreads) struct ConversionTests {
     private func model(_ change: (inout ModelConfiguration) -> Void = { _ in }) throws -> CTCModel {
         let configuration = try ModelConfiguration.small(

@@ -5,7 +5,7 @@ import W2VTorch
 
 @testable import W2VBackbone
 
-/// The extractor's first layer by the kernels for GPUs, run on the CPU.
+/// The extractor's first layer with the GPU kernels, run on the CPU.
 @Suite(.onTestThreads) struct DeviceExtractorTests {
     private static let lengths = [1200, 400, 3721]
 

@@ -7,10 +7,10 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VObjectives
 
-/// Masks, the choice of code book entries and the contrastive loss by the kernels for GPUs, run thread by thread on the CPU,
-/// beside LibTorch's operators.
+/// Masks, the choice of code book entries and the contrastive loss with the GPU kernels, run thread by thread on the
+/// CPU, compared with LibTorch's operators.
 @Suite(.onTestThreads) struct DeviceObjectiveTests {
-    /// Rounding to 8 or 11 bits, a few times.
+    /// A few roundings to 8 or 11 bits.
     private static let formats: [(DType, Double)] = [(.float32, 3e-6), (.float16, 4e-3), (.bfloat16, 3e-2)]
 
     private func normal(_ shape: [Int], seed: Int64, deviation: Double = 1) throws -> Tensor {

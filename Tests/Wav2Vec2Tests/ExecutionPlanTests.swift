@@ -4,7 +4,7 @@ import W2VTorch
 
 @testable import W2VBackbone
 
-/// A plan and a probe change what is computed of a pass, or seen of it, and nothing that is read.
+/// A plan and a probe change which parts of a pass are computed or observed, but not the results.
 @Suite(.onTestThreads) struct ExecutionPlanTests {
     @Test func utterancesShareAPassUpToALimit() {
         func groups(_ lengths: [Int], atOnce limit: Int) -> [Range<Int>] {

@@ -7,9 +7,9 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VObjectives
 
-/// How far gradients in FP32 are from those in FP64: no farther than those of LibTorch's own operators.
+/// Gradients in FP32 are no farther from those in FP64 than those of LibTorch's own operators.
 @Suite(.onTestThreads) struct GradientAccuracyTests {
-    /// What rounding in the layers before and after may cost either, as a share of a gradient's largest element.
+    /// The error of rounding in the layers before and after, as a share of a gradient's largest element.
     private static let floor = 5e-6
 
     /// Small models and recordings up to half a minute, whose first layers add up a hundred thousand rows.

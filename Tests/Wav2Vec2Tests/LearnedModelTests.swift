@@ -6,7 +6,7 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VObjectives
 
-/// A model that has learned has what random weights lack: inputs far in the tails of GELU and softmax.
+/// A trained model has inputs far in the tails of GELU and softmax, which random weights lack.
 @Suite(.onTestThreads) struct LearnedModelTests {
     private static let lengths = [16_000, 12_000]
 

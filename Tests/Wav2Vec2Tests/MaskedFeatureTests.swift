@@ -5,7 +5,7 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VObjectives
 
-/// Frozen convolutions leave out the frames that a mask hides: nothing that is read changes.
+/// Frozen convolutions leave out the frames that a mask hides: the results do not change.
 @Suite(.onTestThreads) struct MaskedFeatureTests {
     private static let lengths = [21_417, 400, 9_999, 16_000]
 
@@ -66,7 +66,7 @@ import W2VTorch
         let read = try Tensor((0..<layout.total).filter { !hidden.contains($0) })
         let error = try relativeError(found.taking(read), expected.taking(read))
         #expect(error < 1e-5, "what is read differs by \(error)")
-        // A masked frame between two others is computed, which costs no more; all others are not.
+        // A masked frame between two others is computed, which is free; all others are not.
         let missing = try Tensor(Mask(frames: Self.masked).rows(in: layout).filter { ![7, 40].contains($0) })
         #expect(try found.taking(missing).magnitude().sum().item() == 0)
     }

@@ -5,7 +5,7 @@ import W2VObjectives
 import W2VTorch
 
 @Suite(.onTestThreads) struct OperationCountTests {
-    /// A recognizer that takes no memory.
+    /// A recognizer without memory for its parameters.
     private func recognizer(_ configuration: ModelConfiguration, labels: Int = 5) throws -> CTCModel {
         try CTCModel(configuration, labels: labels, initializer: .shapes)
     }

@@ -5,7 +5,7 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VObjectives
 
-/// Models packed for inference beside the same models as they train.
+/// Models packed for inference compared with the same models in training.
 @Suite(.onTestThreads) struct PackedModelTests {
     private static let lengths = [6_000, 400, 4_321, 4_321]
 
@@ -48,7 +48,7 @@ import W2VTorch
         #expect(try relativeError(logits(model), expected) < 1e-5)
     }
 
-    /// The number of utterances that go through the extractor together makes no difference.
+    /// The number of utterances that go through the extractor together does not matter.
     @Test(arguments: Kind.allCases)
     private func partsOfABatchChangeNothing(_ kind: Kind) throws {
         let model = try model(kind)

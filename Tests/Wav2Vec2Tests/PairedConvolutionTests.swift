@@ -5,7 +5,7 @@ import W2VTorch
 
 @testable import W2VBackbone
 
-/// Convolutions that compute two outputs at a time, beside the plain products in FP64.
+/// Convolutions that compute two outputs at a time, compared with the plain products in FP64.
 @Suite(.onTestThreads) struct PairedConvolutionTests {
     private func normal(_ shape: [Int], seed: Int64) throws -> Tensor {
         try Tensor.normal(shape, generator: Generator(seed: seed))

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Profiles", .onTestThreads, .serialized)
 final class ProfileTests: Sendable {
-    /// A clock that moves only when work says how long it took.
+    /// A clock that advances only when work sets its duration.
     private let seconds = Mutex(0.0)
 
     private func pass(_ seconds: Double) { self.seconds.withLock { $0 += seconds } }
@@ -16,7 +16,7 @@ final class ProfileTests: Sendable {
         try Profile.record(clock: { self.seconds.withLock { $0 } }, body)
     }
 
-    /// A function whose passes take as long as asked for.
+    /// A function whose passes take the requested time.
     private func slow(_ input: Tensor, forward: Double, backward: Double) throws -> Tensor {
         try differentiable("slow", [input]) {
             self.pass(forward)
@@ -61,7 +61,7 @@ final class ProfileTests: Sendable {
         #expect(first.times[stage] != nil)
         #expect(throws: CancellationError.self) { try Profile.record { throw CancellationError() } }
         #expect(throws: TorchError.self) { try Profile.record { _ = try Profile.record {} } }
-        // Nothing of the work in between is left.
+        // No memory of the work in between is left.
         try profiled(stage) { _ = try Tensor.zeros([1]) }
         #expect(try Profile.record {}.times[stage] == nil)
     }

@@ -6,7 +6,7 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VObjectives
 
-/// Recorded passes read everything from tensors: done again with other numbers, they give what passes of their own give.
+/// Recorded passes read everything from tensors: replayed with other numbers, they give the same as new passes.
 @Suite(.onTestThreads) struct RecordedPretrainingTests {
     private static let lengths = [16_000, 16_000, 16_000]
 

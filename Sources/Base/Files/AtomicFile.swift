@@ -1,29 +1,29 @@
 import Foundation
 import SystemPackage
 
-/// Writes a file under a temporary name and gives it its name only when all of it is on the disk.
+/// Writes a file under a temporary name, and renames it only when its whole content is on the disk.
 ///
-/// A reader of the name sees the old content or the new, whole: after a crash, a kill, a full disk or a power failure too.
-/// The rule is the same for every file of ours: write beside it, sync the file, rename it, sync the folder. A link stays
-/// one: the file that it leads to is replaced. What is not a file, such as a device or a pipe, is written to as the content
-/// comes. An object that ends before ``commit()`` takes its temporary file along.
+/// A reader of the name sees either the complete old content or the complete new one, even after a crash, a kill, a
+/// full disk or a power failure. The rule is the same for all our files: write beside the old file, sync, rename, sync
+/// the folder. A link is kept: the file that it leads to is replaced. Anything but a file, such as a device or a pipe,
+/// is written directly. An object that is released before ``commit()`` removes its temporary file.
 public final class AtomicFile {
     /// The final name, with links resolved.
     public let path: String
-    /// The name until then; nil where there is nothing to replace.
+    /// The temporary name; nil if the file is written directly.
     public let temporaryPath: String?
-    /// Where the content goes, for libraries that write to a descriptor; it is closed with this object.
+    /// The descriptor of the content, for libraries that write to one; it is closed with this object.
     public let descriptor: FileDescriptor
-    /// The number of bytes appended so far.
+    /// Number of bytes appended so far.
     public private(set) var written = 0
     private var isSynchronized = false
     private var isCommitted = false
 
-    /// Writes a file by a closure.
+    /// Writes a file with a closure.
     ///
     /// - Parameters:
     ///   - url: The file's final name; its folder must exist.
-    ///   - body: Appends the content; if it throws, the old file stays and the new one goes.
+    ///   - body: Appends the content; if it throws, the old file is kept and the new one removed.
     /// - Throws: `FileWriteError`, and what the closure throws.
     public static func write(to url: URL, _ body: (AtomicFile) throws -> Void) throws {
         let file = try AtomicFile(url)
@@ -31,7 +31,7 @@ public final class AtomicFile {
         try file.commit()
     }
 
-    /// Begins a file.
+    /// Starts a file.
     ///
     /// - Parameter url: The file's final name; its folder must exist.
     /// - Throws: `FileWriteError`.
@@ -64,8 +64,8 @@ public final class AtomicFile {
 
     /// Appends bytes.
     ///
-    /// - Parameter bytes: The bytes; none is fine.
-    /// - Throws: `FileWriteError` when not all of them could be written.
+    /// - Parameter bytes: The bytes; may be empty.
+    /// - Throws: `FileWriteError` if not all of them could be written.
     public func append(_ bytes: UnsafeRawBufferPointer) throws(FileWriteError) {
         isSynchronized = false
         try step("write") { () throws(Errno) in try descriptor.write(all: bytes, counting: &written) }
@@ -73,13 +73,13 @@ public final class AtomicFile {
 
     /// Appends bytes.
     ///
-    /// - Parameter bytes: The bytes; none is fine.
-    /// - Throws: `FileWriteError` when not all of them could be written.
+    /// - Parameter bytes: The bytes; may be empty.
+    /// - Throws: `FileWriteError` if not all of them could be written.
     public func append(_ bytes: some ContiguousBytes) throws {
         try bytes.withUnsafeBytes { buffer in try append(buffer) }
     }
 
-    /// Puts the content on the disk, still under the temporary name, so that little is left that could fail.
+    /// Syncs the content to the disk, still under the temporary name, so that little is left that could fail.
     ///
     /// - Throws: `FileWriteError`.
     public func synchronize() throws(FileWriteError) {
@@ -88,9 +88,9 @@ public final class AtomicFile {
         isSynchronized = true
     }
 
-    /// Gives the whole file its name.
+    /// Gives the complete file its name.
     ///
-    /// - Throws: `FileWriteError`; then the old file is still there.
+    /// - Throws: `FileWriteError`; then the old file still exists.
     public func commit() throws(FileWriteError) {
         guard let temporaryPath else { return }
         try synchronize()
@@ -114,14 +114,14 @@ public final class AtomicFile {
 
 extension AtomicFile {
     private static let ending = ".partial"
-    /// The length of an identifier and the full stop before it.
+    /// The length of an identifier and the period before it.
     private static let mark = 37
 
-    /// Removes what processes that were killed while they wrote have left in a folder.
+    /// Removes the temporary files that killed processes left in a folder.
     ///
     /// - Parameters:
-    ///   - folder: The folder; its subfolders are left alone.
-    ///   - name: The name of the file that they wrote; nil for any.
+    ///   - folder: The folder; its subfolders are not searched.
+    ///   - name: The final name of the files; nil for any.
     public static func removeLeftovers(in folder: URL, of name: String? = nil) {
         Leftovers.remove(in: folder) { file in
             guard let written = writtenName(ofTemporary: file) else { return false }
@@ -129,23 +129,18 @@ extension AtomicFile {
         }
     }
 
-    /// Removes what processes that were killed while they wrote a file have left of it.
-    ///
-    /// - Parameter file: The file.
+    /// Removes the temporary files of a file that killed processes left.
     public static func removeLeftovers(of file: URL) {
         removeLeftovers(in: file.deletingLastPathComponent(), of: file.lastPathComponent)
     }
 
-    /// A temporary name beside a file or folder: `.NAME.UUID.partial`.
-    ///
-    /// - Parameter path: The final name.
-    /// - Returns: The path.
+    /// Returns a temporary name beside a file or folder: `.NAME.UUID.partial`.
     static func temporaryName(for path: String) -> String {
         let parts = PathParts(path)
         return parts.sibling(".\(parts.name).\(UUID().uuidString)\(ending)")
     }
 
-    /// The name of the file that is written under a temporary one; nil for any other name.
+    /// Returns the final name of a temporary name; nil for any other name.
     public static func writtenName(ofTemporary name: String) -> Substring? {
         // By code points: a full stop and a combining mark behind it are one character.
         let (name, ending) = (name.unicodeScalars, ending.unicodeScalars)

@@ -2,20 +2,19 @@ import CW2VFiles
 import Foundation
 import SystemPackage
 
-/// Writes a folder beside its place and puts it there only when all of it is on the disk.
+/// Writes a folder beside its place, and moves it there only when its whole content is on the disk.
 ///
-/// What ``AtomicFile`` is for files. Where a folder is replaced, both change places in one step, so that there is always a
-/// whole one of that name; a file system that cannot do so takes two steps.
+/// The counterpart of ``AtomicFile`` for folders. A folder is replaced by an atomic swap, so that a complete one of
+/// that name always exists; a file system that cannot swap takes two steps.
 public enum AtomicFolder {
-    /// Writes a folder by a closure.
+    /// Writes a folder with a closure.
     ///
-    /// What killed processes have left of the same folder is removed first.
+    /// Leftovers of killed processes from the same folder are removed first.
     ///
     /// - Parameters:
-    ///   - url: The folder's final name; a folder that is there is replaced. The folder that holds it must exist.
-    ///   - fill: Writes into the folder that it gets, and syncs what it writes, as ``AtomicFile`` does; if it throws, the
-    ///     old folder stays and the new one goes.
-    /// - Returns: What `fill` returns.
+    ///   - url: The folder's final name; an existing folder is replaced. Its parent must exist.
+    ///   - fill: Writes into the given folder and syncs what it writes, like ``AtomicFile``; if it throws, the old
+    ///     folder is kept and the new one removed.
     /// - Throws: `FileWriteError`, and what the closure throws.
     public static func write<Result>(to url: URL, _ fill: (URL) throws -> Result) throws -> Result {
         let name = url.lastPathComponent
@@ -41,15 +40,15 @@ public enum AtomicFolder {
         }
     }
 
-    /// Gives a whole folder its place.
+    /// Moves a complete folder to its place.
     ///
     /// - Parameters:
-    ///   - new: The folder; the files in it are on the disk.
+    ///   - new: The folder; its files are synced.
     ///   - place: Its final name.
-    ///   - old: The name that a folder which has the place gets where the two cannot change places in one step. If the
-    ///     process is killed then, only this name is left of it.
-    ///   - exchange: Exchanges two folders in one step, and says whether it could.
-    /// - Returns: Where the folder is that had the place before; nil if none had.
+    ///   - old: The name that an existing folder gets if the two cannot be swapped atomically. If the process is killed
+    ///     at that moment, only this name is left of it.
+    ///   - exchange: Swaps two folders atomically, and returns whether the file system supports it.
+    /// - Returns: The new place of the folder that was replaced; nil if there was none.
     /// - Throws: `FileWriteError`.
     public static func put(
         _ new: URL, in place: URL, aside old: URL, exchange: (URL, URL) throws -> Bool = AtomicFolder.exchange
@@ -73,11 +72,11 @@ public enum AtomicFolder {
         return old
     }
 
-    /// Renames a file or folder, and puts that on the disk.
+    /// Renames a file or folder, and syncs the renaming.
     ///
     /// - Parameters:
-    ///   - url: Its name.
-    ///   - place: Its new name; an empty folder or a file of that name is replaced.
+    ///   - url: The present name.
+    ///   - place: The new name; an empty folder or a file of that name is replaced.
     /// - Throws: `FileWriteError`.
     public static func move(_ url: URL, to place: URL) throws(FileWriteError) {
         guard rename(url.path, place.path) == 0 else {
@@ -86,9 +85,9 @@ public enum AtomicFolder {
         try synchronizeFolder(of: place.path)
     }
 
-    /// Exchanges two folders in one step.
+    /// Swaps two folders atomically.
     ///
-    /// - Returns: Whether that was done; false where the file system cannot.
+    /// - Returns: Whether they were swapped; false if the file system does not support it.
     /// - Throws: `FileWriteError`.
     @Sendable public static func exchange(_ first: URL, _ second: URL) throws -> Bool {
         if cf_exchange(first.path, second.path) == 0 { return true }
@@ -98,7 +97,7 @@ public enum AtomicFolder {
         }
     }
 
-    /// Puts the names in a folder on the disk: without this a power failure could still undo a renaming.
+    /// Syncs the names in a folder: otherwise a power failure could undo a renaming.
     ///
     /// - Parameter path: The folder.
     /// - Throws: `FileWriteError`.
@@ -113,7 +112,7 @@ public enum AtomicFolder {
         }
     }
 
-    /// Puts the names in the folder of a file on the disk.
+    /// Syncs the names in the folder of a file.
     ///
     /// - Parameter path: The file.
     /// - Throws: `FileWriteError`.

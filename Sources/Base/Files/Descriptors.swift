@@ -1,18 +1,18 @@
 import Foundation
 import SystemPackage
 
-/// What the system's calls on descriptors need beyond `SystemPackage`: exact counts, and errors that are always an `Errno`.
+/// Additions to `SystemPackage`'s descriptors: exact counts, and errors that are always an `Errno`.
 extension FileDescriptor {
-    /// Writes all bytes, and counts them as the system takes them.
+    /// Writes all bytes, counting those that the system has accepted.
     ///
     /// - Parameters:
     ///   - bytes: The bytes.
-    ///   - written: Grows by what was written, also where not all of it could be.
+    ///   - written: Increased by the number of written bytes, also if not all could be written.
     /// - Throws: The system's error.
     public func write(all bytes: UnsafeRawBufferPointer, counting written: inout Int) throws(Errno) {
         var rest = bytes[...]
         while !rest.isEmpty {
-            // Linux writes at most 2 GiB less a page in one call.
+            // Linux writes at most 2 GiB less one page per call.
             let count = try retrying {
                 Foundation.write(rawValue, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
             }
@@ -22,12 +22,12 @@ extension FileDescriptor {
         }
     }
 
-    /// Reads at most as many bytes as the buffer holds.
+    /// Reads at most as many bytes as fit into the buffer.
     ///
     /// - Parameters:
-    ///   - buffer: Where they go.
-    ///   - offset: Where they lie in the file; nil for behind those that were read last.
-    /// - Returns: The number of bytes, 0 at the end.
+    ///   - buffer: Receives the bytes.
+    ///   - offset: Their position in the file; nil to continue after the last read.
+    /// - Returns: Number of bytes, 0 at the end.
     /// - Throws: The system's error.
     public func read(some buffer: UnsafeMutableRawBufferPointer, at offset: Int? = nil) throws(Errno) -> Int {
         try retrying {
@@ -36,12 +36,12 @@ extension FileDescriptor {
         }
     }
 
-    /// Puts what was written on the disk.
+    /// Syncs written data to the disk.
     ///
     /// - Throws: The system's error.
     public func synchronize() throws(Errno) { _ = try retrying { Int(fsync(rawValue)) } }
 
-    /// The size, kind and time of change of what is open.
+    /// Returns the size, kind and modification time of the open file.
     ///
     /// - Throws: The system's error.
     public func status() throws(Errno) -> stat {
@@ -61,7 +61,7 @@ extension FileDescriptor {
 }
 
 extension stat {
-    /// Whether it is a file, and no folder, link, device or pipe.
+    /// Whether it is a regular file, not a folder, link, device or pipe.
     public var isFile: Bool { st_mode & S_IFMT == S_IFREG }
     /// Whether it is a folder.
     public var isFolder: Bool { st_mode & S_IFMT == S_IFDIR }

@@ -1,20 +1,20 @@
 import Foundation
 import SystemPackage
 
-/// What can go wrong while a file or a folder is written.
+/// Errors of writing a file or a folder.
 public enum FileWriteError: ExplainedError, Equatable {
-    /// There is no room: on the disk, in the user's quota, or under the process's limit.
+    /// There is no space: on the disk, in the user's quota, or under the process's limit.
     case noSpace(path: String, reason: String, written: Int)
-    /// Any other failure of the system.
+    /// Any other system error.
     case failed(path: String, step: String, reason: String)
 
-    /// Says what failed.
+    /// Makes the error of a failed step.
     ///
     /// - Parameters:
     ///   - code: The system's error.
     ///   - path: The file's final name.
-    ///   - step: What was being done, as a verb.
-    ///   - written: The number of bytes written before.
+    ///   - step: The step that failed, as a verb.
+    ///   - written: Number of bytes written before.
     public init(_ code: Errno, path: String, step: String, written: Int = 0) {
         let reason = SystemReason.of(code: code.rawValue)
         self =
@@ -25,10 +25,10 @@ public enum FileWriteError: ExplainedError, Equatable {
             }
     }
 
-    /// Failure: the content may be in order.
+    /// Failure: the content may be valid.
     public var kind: ErrorKind { .failure }
 
-    /// The file, what happened to it, and what to do.
+    /// The file, the problem and what to do about it.
     public var explanation: Explanation {
         switch self {
         case .noSpace(let path, let reason, let written):
@@ -40,7 +40,7 @@ public enum FileWriteError: ExplainedError, Equatable {
         }
     }
 
-    /// The failure without the folder's name: "model.safetensors: the disk is full after 12 bytes".
+    /// The problem without the folder's name: "model.safetensors: the disk is full after 12 bytes".
     public var summary: String {
         let name = URL(fileURLWithPath: path).lastPathComponent
         return switch self {
@@ -56,7 +56,7 @@ public enum FileWriteError: ExplainedError, Equatable {
         }
     }
 
-    /// The system's reason alone, such as "the disk is full", for errors that name the file themselves.
+    /// The system's reason, such as "the disk is full", for errors that name the file themselves.
     public var reason: String {
         switch self {
         case .noSpace(_, let reason, _), .failed(_, _, let reason): reason

@@ -1,23 +1,23 @@
 import Foundation
 import SystemPackage
 
-/// Temporary files and folders that killed processes have left, told apart from those that are being written.
+/// Finds temporary files and folders that killed processes have left, as opposed to those that are being written.
 ///
-/// The process that writes one holds a lock on it, which the system drops with the process, however it ends. Where a file
-/// system knows no locks, nothing is taken for left over.
+/// The process that writes one holds a lock on it, which the system releases when the process ends. On a file system
+/// without locks, nothing counts as left over.
 public enum Leftovers {
-    /// Makes a temporary file that `remove` leaves alone for as long as its descriptor is open.
+    /// Creates a temporary file that `remove` keeps as long as its descriptor is open.
     ///
-    /// - Parameter path: Its name, which nothing has yet.
+    /// - Parameter path: A name that does not exist yet.
     /// - Returns: The descriptor, for reading and writing.
     /// - Throws: The system's error.
     public static func create(_ path: String) throws(Errno) -> FileDescriptor {
         try locked(path) { open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
     }
 
-    /// Makes a temporary folder that `remove` leaves alone for as long as its descriptor is open.
+    /// Creates a temporary folder that `remove` keeps as long as its descriptor is open.
     ///
-    /// - Parameter path: Its name, which nothing has yet.
+    /// - Parameter path: A name that does not exist yet.
     /// - Returns: The descriptor.
     /// - Throws: The system's error.
     public static func createFolder(_ path: String) throws(Errno) -> FileDescriptor {
@@ -29,7 +29,7 @@ public enum Leftovers {
             let made = FileDescriptor(rawValue: make())
             guard made.rawValue >= 0 else { throw Errno(rawValue: errno) }
             flock(made.rawValue, LOCK_EX)
-            // Between the two calls it may have been taken for left over, and removed.
+            // Between the two calls another process may have removed it as left over.
             if (try? made.status().st_nlink) != 0 { return made }
             try? made.close()
         }
@@ -39,16 +39,16 @@ public enum Leftovers {
     public enum Kind: Sendable {
         /// Files.
         case files
-        /// Folders, which are removed with all that is in them.
+        /// Folders, which are removed with their contents.
         case folders
     }
 
-    /// Removes what nobody writes any more.
+    /// Removes temporary files or folders that are no longer being written.
     ///
     /// - Parameters:
-    ///   - kind: What is removed.
-    ///   - folder: Where to look; its subfolders are left alone.
-    ///   - isTemporary: Whether a name is that of a temporary file or folder.
+    ///   - kind: The kind of leftovers.
+    ///   - folder: The folder to search, without its subfolders.
+    ///   - isTemporary: Returns whether a name is that of a temporary file or folder.
     public static func remove(_ kind: Kind = .files, in folder: URL, where isTemporary: (String) -> Bool) {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] where isTemporary(name) {
             let url = folder.appendingPathComponent(name)

@@ -1,10 +1,10 @@
 import Foundation
 
-/// Writes an encodable value as one line of JSON with sorted keys in snake case.
+/// Encodes a value as one line of JSON with sorted keys in snake case.
 ///
 /// - Parameter value: The value.
 /// - Returns: The line, without its end.
-/// - Throws: What the value throws, and the encoder for numbers that JSON does not have.
+/// - Throws: An error of the value, or of the encoder for NaN and infinite numbers.
 public func jsonLine(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -12,16 +12,16 @@ public func jsonLine(_ value: some Encodable) throws -> String {
     return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 
-/// What stands behind a key of a JSON object that is written piece by piece.
+/// The value of a JSON object's member that is written piece by piece.
 public struct JSONMember {
     fileprivate let write: ((String) throws -> Void) throws -> Void
 
-    /// A value that is small.
+    /// Makes a small value.
     public static func value(_ value: some Encodable) -> JSONMember {
         JSONMember { body in try body(jsonLine(value)) }
     }
 
-    /// A list that may be long.
+    /// Makes a list that may be long.
     public static func list(_ items: [some Encodable]) -> JSONMember {
         JSONMember { body in
             try body("[")
@@ -34,12 +34,12 @@ public struct JSONMember {
     }
 }
 
-/// Writes one JSON object in a line, as `jsonLine` would, but without encoding long lists as a whole: an encoder takes ten
+/// Writes one JSON object as a line, like `jsonLine`, but without encoding long lists as a whole: an encoder takes ten
 /// times the memory of what it encodes.
 ///
 /// - Parameters:
-///   - members: What stands behind each key; the keys are in snake case.
-///   - body: Gets the line in pieces.
+///   - members: The value of each key; the keys are in snake case.
+///   - body: Receives the line in pieces.
 /// - Throws: What `body` throws.
 public func writeJSONLine(_ members: [String: JSONMember], to body: (String) throws -> Void) throws {
     var separator = "{"

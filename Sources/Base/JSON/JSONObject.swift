@@ -1,6 +1,6 @@
-/// The members of a JSON object in the file's order, told apart by the code points of their keys.
+/// The members of a JSON object in the file's order, distinguished by the code points of their keys.
 ///
-/// A Swift dictionary by `String` would take K and the Kelvin sign for one key.
+/// A Swift dictionary by `String` would treat K and the Kelvin sign as the same key.
 public struct JSONObject: Sendable, Equatable, Sequence, ExpressibleByDictionaryLiteral {
     /// The keys, in the file's order.
     public private(set) var keys: [String] = []
@@ -14,12 +14,12 @@ public struct JSONObject: Sendable, Equatable, Sequence, ExpressibleByDictionary
         for (key, value) in members { self[key] = value }
     }
 
-    /// Makes an object of a dictionary's members, in the order of their keys.
+    /// Makes an object from a dictionary's members, in the order of their keys.
     public init(_ members: [String: JSONValue]) {
         for (key, value) in members.sorted(by: { ExactText($0.key) < ExactText($1.key) }) { self[key] = value }
     }
 
-    /// Makes an object of members as a file lists them; of equal keys the last counts.
+    /// Makes an object from members as a file lists them; of equal keys the last one counts.
     public init(inOrder members: [(key: String, value: JSONValue)]) {
         values = Dictionary(members.map { (ExactText($0.key), $0.value) }) { $1 }
         guard values.count < members.count else {
@@ -33,7 +33,7 @@ public struct JSONObject: Sendable, Equatable, Sequence, ExpressibleByDictionary
     /// Whether there are no members.
     public var isEmpty: Bool { keys.isEmpty }
 
-    /// A member's value; a key that is set again moves to the end, as its last place in a file is the one that counts.
+    /// A member's value; a key that is set again moves to the end, because its last place in a file counts.
     public subscript(key: String) -> JSONValue? {
         get { values[ExactText(key)] }
         set {
@@ -55,6 +55,6 @@ public struct JSONObject: Sendable, Equatable, Sequence, ExpressibleByDictionary
         return AnyIterator { rest.next().map { ($0, values[ExactText($0)] ?? .null) } }
     }
 
-    /// Whether both have the same members, in whatever order.
+    /// Returns whether both have the same members, in any order.
     public static func == (left: JSONObject, right: JSONObject) -> Bool { left.values == right.values }
 }

@@ -1,24 +1,24 @@
 import Foundation
 
-/// Reads JSON as Python's `json` does, which wrote most of these files.
+/// Parses JSON like Python's `json`, which wrote most of these files.
 ///
 /// Keys are compared by their code points, the last of several equal ones counts, and `NaN` and `Infinity` are numbers.
 /// A byte-order mark is dropped.
 public struct JSONParser {
-    /// Where a text stops being JSON.
+    /// The place where a text stops being JSON.
     public struct Failure: ExplainedError, Equatable {
         /// The line, from 1.
         public let line: Int
-        /// What should stand there.
+        /// The expected text.
         public let expected: String
 
         /// Input: the text is at fault.
         public var kind: ErrorKind { .input }
-        /// The line, and what should stand there.
+        /// The line, and the expected text.
         public var explanation: Explanation { Explanation("line \(line): expected \(expected)") }
     }
 
-    /// How deep values may be nested: far more than any honest file has, far less than the stack holds.
+    /// Maximum nesting depth: far more than any real file has, far less than the stack allows.
     private static let deepest = 200
 
     private static let escapes: [UInt8: UInt8] = [
@@ -36,14 +36,14 @@ public struct JSONParser {
 
     private init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    /// Reads a whole file.
+    /// Parses a whole file.
     ///
     /// - Parameter data: The file's bytes.
     /// - Returns: The value.
     /// - Throws: `UTF8Text.Invalid` or ``Failure``, with the line.
     public static func value(_ data: Data) throws -> JSONValue { try value(Array(UTF8Text.decode(data).utf8)) }
 
-    /// Reads a line that was found to be UTF-8.
+    /// Parses a line that is known to be UTF-8.
     ///
     /// - Parameter line: The line's bytes.
     /// - Returns: The value.

@@ -1,46 +1,45 @@
 import Foundation
 
-/// A JSON value whose layout is not known beforehand.
+/// A JSON value of any type.
 public enum JSONValue: Sendable, Equatable {
-    /// No value.
+    /// The value `null`.
     case null
-    /// A truth value.
+    /// A Boolean.
     case bool(Bool)
-    /// A number without point and exponent that an `Int` holds.
+    /// A number without decimal point and exponent that fits an `Int`.
     case integer(Int)
     /// Any other number.
     case number(Double)
-    /// A text.
+    /// A string.
     case string(String)
-    /// A list.
+    /// An array.
     indirect case array([JSONValue])
-    /// Members with keys.
+    /// An object.
     indirect case object(JSONObject)
 
-    /// Takes over what an encodable value becomes in JSON, its keys in snake case as in ``jsonLine(_:)``.
+    /// Makes the value that an encodable value becomes in JSON, with keys in snake case as in ``jsonLine(_:)``.
     ///
-    /// - Parameter value: The value.
-    /// - Throws: What the value throws, and the encoder for numbers that JSON does not have.
+    /// - Throws: An error of the value, or of the encoder for NaN and infinite numbers.
     public init(encoding value: some Encodable) throws {
         self = try JSONParser.value(Data(jsonLine(value).utf8))
     }
 
-    /// The object's member, if this is an object that has it.
+    /// The member of an object that has this key, otherwise nil.
     public subscript(key: String) -> JSONValue? { object?[key] }
 
-    /// The members, if this is an object.
+    /// The object, if this is one.
     public var object: JSONObject? {
         guard case .object(let value) = self else { return nil }
         return value
     }
 
-    /// The text, if this is one.
+    /// The string, if this is one.
     public var string: String? {
         guard case .string(let value) = self else { return nil }
         return value
     }
 
-    /// The number, if this is a whole one.
+    /// The number, if this is an integer.
     public var integer: Int? {
         guard case .integer(let value) = self else { return nil }
         return value
@@ -55,13 +54,13 @@ public enum JSONValue: Sendable, Equatable {
         }
     }
 
-    /// The truth value, if this is one.
+    /// The Boolean, if this is one.
     public var bool: Bool? {
         guard case .bool(let value) = self else { return nil }
         return value
     }
 
-    /// The list, if this is one.
+    /// The array, if this is one.
     public var array: [JSONValue]? {
         guard case .array(let value) = self else { return nil }
         return value
@@ -71,7 +70,7 @@ public enum JSONValue: Sendable, Equatable {
 
     /// The value as text, its members sorted and indented.
     ///
-    /// A number that is not an integer keeps its point, which typed readers such as Transformers' insist on.
+    /// A number that is not an integer keeps its decimal point, which typed readers such as Transformers' require.
     public var text: String { text(indent: "") }
 
     /// The value on one line without spaces, its members sorted.
@@ -84,7 +83,7 @@ public enum JSONValue: Sendable, Equatable {
         }
     }
 
-    /// The value on one line for an error message, at most 80 characters of it.
+    /// The value on one line for an error message, at most 80 characters.
     public var excerpt: String {
         let line = inline
         return line.count <= 80 ? line : line.prefix(80) + "…"
@@ -92,7 +91,7 @@ public enum JSONValue: Sendable, Equatable {
 
     private var inline: String {
         switch self {
-        // No more of a long list is needed than an excerpt shows.
+        // An excerpt shows only the beginning of a long list.
         case .array(let items): return "[" + items.prefix(41).map(\.inline).joined(separator: ", ") + "]"
         case .object(let members):
             let shown = members.prefix(41).map { "\($0.printable.jsonQuoted): \($1.inline)" }
@@ -123,7 +122,7 @@ public enum JSONValue: Sendable, Equatable {
 }
 
 extension StringProtocol {
-    /// The text as JSON writes it, with its quotation marks.
+    /// The text as a JSON string, with its quotation marks.
     public var jsonQuoted: String {
         var result = "\""
         for scalar in unicodeScalars {

@@ -1,10 +1,10 @@
 extension StringProtocol {
-    /// Returns Levenshtein's distance to a text, to suggest the name that was meant.
+    /// Returns the Levenshtein distance to a text, to suggest the intended name.
     ///
     /// Error rates need more than the number of edits: see `W2VDecoding`.
     ///
     /// - Parameter other: The text.
-    /// - Returns: The fewest characters to insert, delete or replace.
+    /// - Returns: The minimum number of insertions, deletions and replacements of characters.
     public func editDistance(to other: some StringProtocol) -> Int {
         let letters = Array(other)
         var row = Array(0...letters.count)

@@ -2,38 +2,35 @@ import CW2VZlib
 import Foundation
 import SystemPackage
 
-/// What can be wrong with a text file that is read line by line.
+/// Problems of a text file that is read line by line.
 public enum LineProblem: Equatable, Sendable {
-    /// There is no such file.
+    /// The file does not exist.
     case notFound
-    /// It cannot be opened or read; the reason, without a full stop.
+    /// It cannot be opened or read; the reason is a clause without a period.
     case unreadable(reason: String)
-    /// A line is not UTF-8; `found` is its beginning with � for what is not.
+    /// A line is not UTF-8; `found` is its beginning with � for invalid bytes.
     case notUTF8(line: Int, found: String)
-    /// A line has more than `most` bytes.
+    /// A line is longer than `most` bytes.
     case longLine(line: Int, most: Int)
 }
 
-/// A library's own error for what is wrong with a text file.
+/// A library's own error for problems of a text file.
 public protocol LineReadingError: Error {
-    /// Makes the error.
-    ///
-    /// - Parameters:
-    ///   - problem: What is wrong.
-    ///   - path: The file.
+    /// Makes the error of a problem in the file at `path`.
     init(_ problem: LineProblem, in path: String)
 }
 
-/// Reads a text file line by line through one small buffer: a list of millions takes no more memory than its longest line.
+/// Reads a text file line by line through one small buffer: a list of millions of lines takes only its longest line's
+/// memory.
 ///
-/// The text must be UTF-8, without zero bytes, as UTF-16 has them; a byte-order mark at its beginning, which some editors
+/// The text must be UTF-8 without zero bytes, which UTF-16 has; a byte-order mark at its beginning, which some editors
 /// write, is dropped.
 public struct LineReader<Failure: LineReadingError>: ~Copyable {
     /// The file.
     public let path: String
-    /// The file's size on the disk, or 0 where it has none (a pipe).
+    /// The file's size on the disk, or 0 if it has no size (a pipe).
     public let size: Int
-    /// The number of the line that `next` gave last, from 1.
+    /// The number of the line that `next` returned last, from 1.
     public private(set) var number = 0
     private let source: Source
     private var buffer: UnsafeMutableRawBufferPointer
@@ -42,7 +39,7 @@ public struct LineReader<Failure: LineReadingError>: ~Copyable {
     private var isAtEnd = false
     private let longestLine: Int
 
-    /// Where the bytes come from: zlib would copy those of a plain file once more.
+    /// The source of bytes: zlib would copy a plain file's bytes once more.
     private enum Source {
         case plain(FileDescriptor)
         case compressed(gzFile)
@@ -52,9 +49,9 @@ public struct LineReader<Failure: LineReadingError>: ~Copyable {
     ///
     /// - Parameters:
     ///   - url: The file.
-    ///   - unpacks: Whether it may be compressed by gzip, which its first bytes tell.
-    ///   - block: How many bytes are read at a time.
-    ///   - longestLine: The most bytes of a line.
+    ///   - unpacks: Whether it may be compressed with gzip, which its first bytes show.
+    ///   - block: Number of bytes read at a time.
+    ///   - longestLine: Maximum number of bytes in a line.
     /// - Throws: The library's error.
     public init(
         _ url: URL, unpacks: Bool = false, block: Int = 1 << 20, longestLine: Int = UTF8Text.longestLine
@@ -66,9 +63,9 @@ public struct LineReader<Failure: LineReadingError>: ~Copyable {
     ///
     /// - Parameters:
     ///   - path: The file.
-    ///   - unpacks: Whether it may be compressed by gzip, which its first bytes tell.
-    ///   - block: How many bytes are read at a time.
-    ///   - longestLine: The most bytes of a line.
+    ///   - unpacks: Whether it may be compressed with gzip, which its first bytes show.
+    ///   - block: Number of bytes read at a time.
+    ///   - longestLine: Maximum number of bytes in a line.
     /// - Throws: The library's error.
     public init(
         path: String, unpacks: Bool = false, block: Int = 1 << 20, longestLine: Int = UTF8Text.longestLine
@@ -80,7 +77,7 @@ public struct LineReader<Failure: LineReadingError>: ~Copyable {
                     ? .notFound : .unreadable(reason: String(cString: strerror(errno))), in: path)
         }
         let status = try? descriptor.status()
-        // A folder can be opened, and only then cannot be read, with less clear words.
+        // A folder can be opened and fails only when it is read, with a less clear error.
         guard status?.isFolder != true else {
             try? descriptor.close()
             throw Failure(.unreadable(reason: "it is a folder"), in: path)
@@ -88,7 +85,7 @@ public struct LineReader<Failure: LineReadingError>: ~Copyable {
         self.path = path
         self.longestLine = longestLine
         size = Int(status?.st_size ?? 0)
-        // One byte more than is ever filled: behind every line stands a byte that ends a number.
+        // One byte more than is ever filled: every line is followed by a byte that ends a number.
         buffer = .allocate(byteCount: block + 1, alignment: 16)
         buffer[0] = 0
         if unpacks, let file = gzdopen(descriptor.rawValue, "rb") {
@@ -107,9 +104,10 @@ public struct LineReader<Failure: LineReadingError>: ~Copyable {
         }
     }
 
-    /// The next line, without its line feed and carriage return; a line feed at the very end begins no further line.
+    /// Returns the next line, without its line feed and carriage return; a line feed at the very end does not start
+    /// another line.
     ///
-    /// The bytes are valid until the next call, and the byte behind them may be read.
+    /// The bytes are valid until the next call, and the byte after them may be read.
     ///
     /// - Returns: The line, or nil at the end.
     /// - Throws: The library's error.
@@ -147,7 +145,7 @@ public struct LineReader<Failure: LineReadingError>: ~Copyable {
         if buffer[..<end].starts(with: mark) { start = mark.count }
     }
 
-    /// Moves the unfinished line to the front, makes room if it fills the buffer, and reads on.
+    /// Moves the unfinished line to the front, grows the buffer if it is full, and reads more.
     private mutating func fill() throws(Failure) {
         if start > 0, let base = buffer.baseAddress {
             memmove(base, base + start, end - start)

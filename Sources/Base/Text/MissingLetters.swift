@@ -45,7 +45,7 @@ public struct MissingLetters: Sendable, Equatable {
 
     /// Finds the letters that no symbol covers.
     ///
-    /// - Parameter symbols: What there is, each of one code point or more.
+    /// - Parameter symbols: The known symbols, each of one code point or more.
     public init(in text: String, symbols: some Sequence<String>) {
         let known = Set(symbols.lazy.map { ExactText($0) })
         let longest = known.reduce(1) { max($0, $1.text.unicodeScalars.count) }
@@ -102,7 +102,7 @@ public struct MissingLetters: Sendable, Equatable {
         }
     }
 
-    /// Returns whether a letter is an accent that symbols have together with the letter below.
+    /// Returns whether a letter is an accent that occurs in symbols together with the letter before it.
     private static func isAccent(_ letter: String, of known: Set<ExactText>) -> Bool {
         guard let mark = letter.unicodeScalars.first, mark.isCombining else { return false }
         return known.contains { symbol in
@@ -111,14 +111,14 @@ public struct MissingLetters: Sendable, Equatable {
         }
     }
 
-    /// Signs that are written for each other.
+    /// Characters that are often used for each other.
     private static let groups = [
         "'\u{2019}\u{2018}\u{201B}\u{2BC}\u{2BB}\u{2B9}\u{2032}\u{FF07}\u{60}\u{B4}\u{55A}\u{5F3}\u{A78C}",
         "-\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{2212}\u{FE63}\u{FF0D}\u{AD}",
         "\"\u{201C}\u{201D}\u{201E}\u{AB}\u{BB}\u{FF02}",
     ].map { Array($0.unicodeScalars) }
 
-    /// Returns the letters that one may have been meant for: others of its group, and those that Unicode considers
+    /// Returns the letters that a letter may stand for: others of its group, and those that Unicode considers
     /// compatible.
     private static func lookAlikes(of letter: String) -> [String] {
         guard let scalar = letter.unicodeScalars.first else { return [] }

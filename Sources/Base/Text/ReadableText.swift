@@ -2,10 +2,7 @@ import Foundation
 
 /// Sizes and times as people read them.
 public enum ReadableText {
-    /// A size with a decimal unit, as `6.4 GB`.
-    ///
-    /// - Parameter bytes: The size.
-    /// - Returns: The text.
+    /// Formats a size with a decimal unit, as `6.4 GB`.
     public static func size(_ bytes: Int) -> String {
         let units = ["bytes", "kB", "MB", "GB", "TB"]
         var value = Double(bytes)
@@ -17,10 +14,8 @@ public enum ReadableText {
         return String(format: unit == 0 || value >= 99.95 ? "%.0f %@" : "%.1f %@", value, units[unit])
     }
 
-    /// A time in its two largest units, as `45 s`, `12 min 30 s` or `3 h 05 min`.
-    ///
-    /// - Parameter seconds: The time.
-    /// - Returns: The text; `unknown` for one that is not finite.
+    /// Formats a time in seconds in its two largest units, as `45 s`, `12 min 30 s` or `3 h 05 min`; `unknown` if it is
+    /// not finite.
     public static func duration(_ seconds: Double) -> String {
         guard seconds.isFinite, abs(seconds) < 1e12 else { return "unknown" }
         let whole = Int(seconds.rounded())

@@ -1,33 +1,30 @@
 import Foundation
 
-/// What fits into a line of a terminal.
+/// Fits text into a line of a terminal.
 public enum TerminalText {
-    /// The number of columns of a terminal; 80 for what is not a terminal, or does not say.
+    /// Returns the number of columns of a terminal, at least 1; 80 if it is not a terminal, or does not report it.
     ///
-    /// - Parameter descriptor: Where the terminal is written to.
-    /// - Returns: At least 1.
+    /// - Parameter descriptor: A descriptor of the terminal.
     public static func columns(of descriptor: Int32) -> Int {
         var size = winsize()
         let isKnown = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
         return isKnown ? Int(size.ws_col) : 80
     }
 
-    /// The beginning of a text that fits; what was cut off is an ellipsis.
+    /// Returns the beginning of a text, with an ellipsis if it does not fit.
     ///
     /// - Parameters:
     ///   - text: One line.
-    ///   - columns: The number of columns.
-    /// - Returns: The text, or its beginning.
+    ///   - columns: Number of columns.
     public static func beginning(of text: String, columns: Int) -> String {
         fits(text, columns) ? text : String(fitting(text, columns)) + "…"
     }
 
-    /// The end of a text that fits; what was cut off is an ellipsis.
+    /// Returns the end of a text, with an ellipsis if it does not fit.
     ///
     /// - Parameters:
     ///   - text: One line.
-    ///   - columns: The number of columns.
-    /// - Returns: The text, or its end.
+    ///   - columns: Number of columns.
     public static func ending(of text: String, columns: Int) -> String {
         fits(text, columns) ? text : "…" + String(fitting(text.reversed(), columns).reversed())
     }
@@ -36,7 +33,7 @@ public enum TerminalText {
         text.reduce(0) { $0 + width(of: $1) } <= columns
     }
 
-    /// The first characters that fit beside an ellipsis.
+    /// Returns the first characters that fit beside an ellipsis.
     private static func fitting(_ characters: some Sequence<Character>, _ columns: Int) -> [Character] {
         var used = 1
         return characters.prefix { character in
@@ -45,7 +42,7 @@ public enum TerminalText {
         }
     }
 
-    /// The number of columns of a character: two for Chinese, Japanese and Korean writing and for pictures.
+    /// Returns the number of columns of a character: two for Chinese, Japanese and Korean writing and for pictographs.
     ///
     /// Source: Unicode Standard Annex 11, East Asian Width, its wide and full-width blocks.
     private static func width(of character: Character) -> Int {

@@ -12,7 +12,8 @@ public enum UTF8Text {
         /// Input: text in another encoding.
         public var kind: ErrorKind { .input }
 
-        /// The line and what is in it, without the file's name; another encoding to convert it from, or how to unpack it.
+        /// The line and its contents, without the file's name; another encoding to convert it from, or how to unpack
+        /// it.
         public var explanation: Explanation {
             Explanation(
                 "line \(line) is not UTF-8 (\"\(found.printable)\")", "\(UTF8Text.remedy(for: found, line: line))")
@@ -37,7 +38,7 @@ public enum UTF8Text {
             return "the file is compressed: unpack it, as with \(format.command)"
         }
         let zeros = scalars.count { $0 == "\0" }
-        // Every other byte of UTF-16 is 0 for Latin letters and spaces; its byte-order mark is not valid UTF-8.
+        // In UTF-16 every other byte of Latin letters and spaces is 0; its byte-order mark is not valid UTF-8.
         if 3 * zeros >= scalars.count || (line == 1 && scalars.starts(with: [replaced, replaced])), zeros > 0 {
             return "convert the file, as with iconv -f UTF-16 -t UTF-8"
         }
@@ -85,7 +86,7 @@ public enum UTF8Text {
         throw Invalid(line: number, found: "")
     }
 
-    /// Returns the bytes that follow a byte-order mark, or all of them where there is no mark.
+    /// Returns the bytes after a byte-order mark, or all of them without a mark.
     public static func withoutMark(_ bytes: Data) -> Data {
         bytes.starts(with: byteOrderMark) ? bytes.dropFirst(byteOrderMark.count) : bytes
     }

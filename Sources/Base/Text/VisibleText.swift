@@ -1,6 +1,6 @@
 import Foundation
 
-/// Foreign texts in messages: whatever a screen would not show, or would obey, appears as code points.
+/// Foreign text in messages: characters that a terminal would not show, or would obey, appear as code points.
 extension Unicode.Scalar {
     /// The code point in Unicode's notation, such as U+00AD.
     public var codePoint: String {

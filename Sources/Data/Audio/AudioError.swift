@@ -2,23 +2,23 @@ import W2VBase
 
 /// An error of a recording.
 public enum AudioError: ExplainedError, Equatable {
-    /// There is no such file.
+    /// The file does not exist.
     case notFound(file: String)
-    /// The file is there but cannot be read; `reason` is the operating system's.
+    /// The file exists but cannot be read; `reason` is the operating system's.
     case unreadable(file: String, reason: String)
-    /// Neither libsndfile nor, where it was asked, ffmpeg knows the format.
+    /// Neither libsndfile nor, if consulted, ffmpeg knows the format.
     case unknownFormat(file: String, reason: String)
     /// Fewer frames (per channel, at the file's own rate) could be decoded than the header promises.
     case truncated(file: String, expected: Int, found: Int)
-    /// The decoder met bytes that it cannot make sense of.
+    /// The decoder encountered invalid bytes.
     case damaged(file: String, reason: String)
-    /// The file holds no samples at all.
+    /// The file holds no samples.
     case empty(file: String)
     /// A sample is NaN or infinite; `position` counts samples of the mixed-down signal.
     case nonFinite(file: String, position: Int)
-    /// Samples reach far beyond full scale, which the format to be written cannot hold; `peak` is a multiple of full scale.
+    /// Samples far exceed full scale, which the output format cannot represent; `peak` is a multiple of full scale.
     case tooLoud(file: String, peak: Float, format: String)
-    /// The frames asked for begin behind the recording's end; counts are at the rate asked for.
+    /// The requested frames start after the recording's end; counts are at the requested rate.
     case outOfRange(file: String, start: Int, count: Int)
     /// The sampling rates cannot be converted into each other.
     case cannotResample(file: String, reason: String)
@@ -26,18 +26,19 @@ public enum AudioError: ExplainedError, Equatable {
     case playlist(file: String)
     /// The recording is longer than `DecodingLimits.seconds` allow.
     case tooLong(file: String, limit: Double)
-    /// Decoded, the recording takes more room than `DecodingLimits.temporaryBytes` allow.
+    /// The decoded recording takes more space than `DecodingLimits.temporaryBytes` allow.
     case tooLarge(file: String, limit: Int)
     /// Decoding took longer than `DecodingLimits.time` allows.
     case tooSlow(file: String, limit: Duration)
-    /// Decoding was stopped because nobody wants the result any more.
+    /// Decoding was stopped because the result is no longer needed.
     case cancelled(file: String)
-    /// This machine could not decode the recording, which may be in order: no room for temporary files, for example.
+    /// This machine could not decode the recording, which may be valid: there was no space for temporary files, for
+    /// example.
     case failed(file: String, reason: String)
     /// The file could not be written.
     case unwritable(file: String, reason: String)
 
-    /// Failure where this machine is to blame, such as by a full disk; else input.
+    /// Failure if this machine is at fault, for example with a full disk; otherwise input.
     public var kind: ErrorKind {
         switch self {
         case .failed, .cancelled, .unwritable: .failure
@@ -45,7 +46,7 @@ public enum AudioError: ExplainedError, Equatable {
         }
     }
 
-    /// What is wrong with which file, and what to do.
+    /// The problem with the file, and what to do about it.
     public var explanation: Explanation {
         switch self {
         case .notFound(let file) where file.contains("\u{FFFD}"):

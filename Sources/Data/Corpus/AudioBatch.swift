@@ -1,24 +1,17 @@
-/// Decoded utterances lying end to end: what a model takes.
+/// Decoded utterances, concatenated: a model's input.
 public struct AudioBatch: Sendable, Equatable {
     /// The batch's position in its plan.
     public var position: Int
-    /// The utterances, as indices in the manifest.
+    /// Indices of the utterances in the manifest.
     public var utteranceIndices: [Int]
-    /// Every utterance's samples, after cropping.
+    /// Number of samples of each utterance, after cropping.
     public var lengths: [Int]
-    /// All samples, utterance after utterance; as many as the sum of lengths.
+    /// All samples, utterance by utterance; their count is the sum of `lengths`.
     public var samples: [Float]
-    /// Every utterance's labels as the dictionary's indices; nil without labels.
+    /// Each utterance's labels as indices of the dictionary; nil without labels.
     public var labels: [[Int]]?
 
     /// Makes a batch.
-    ///
-    /// - Parameters:
-    ///   - position: The position in the plan.
-    ///   - utteranceIndices: The utterances.
-    ///   - lengths: Their samples.
-    ///   - samples: The samples, end to end.
-    ///   - labels: Their labels.
     public init(
         position: Int, utteranceIndices: [Int], lengths: [Int], samples: [Float], labels: [[Int]]? = nil
     ) {

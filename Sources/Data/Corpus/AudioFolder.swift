@@ -2,18 +2,18 @@ import Foundation
 
 /// A folder of recordings.
 public enum AudioFolder {
-    /// Lists the audio files of a folder and its subfolders; files whose names begin with a dot are not taken.
+    /// Lists the audio files of a folder and its subfolders; files whose names begin with a dot are ignored.
     ///
-    /// Links to folders are followed, but no folder is listed twice: where a link leads to one that lies here anyway, as
-    /// it does in a loop, the folder's own name counts.
+    /// Links to folders are followed, but no folder is listed twice: if a link leads to a folder that is listed anyway,
+    /// as in a loop, the folder's own name is used.
     ///
     /// - Parameters:
-    ///   - folder: Where to look.
-    ///   - extensions: Which files are taken, by extension without a dot, in any case.
-    ///   - unreadable: Called with the path of a subfolder that cannot be read, from the folder on, and why; the others are
-    ///     listed then. Without it such a subfolder is an error.
-    /// - Returns: Paths from the folder on, ordered.
-    /// - Throws: `CorpusError`, if the folder is not there, one of its subfolders cannot be read, or no file is found.
+    ///   - folder: The folder to search.
+    ///   - extensions: The extensions of audio files, without a dot, in any case.
+    ///   - unreadable: Called for each subfolder that cannot be read, with its path relative to `folder` and the
+    ///     reason; listing then continues. Without it such a subfolder is an error.
+    /// - Returns: Paths relative to `folder`, ordered.
+    /// - Throws: `CorpusError` if the folder does not exist, a subfolder cannot be read, or no file is found.
     public static func list(
         _ folder: URL, extensions: [String], unreadable: ((String, CorpusError) -> Void)? = nil
     ) throws(CorpusError) -> [String] {
@@ -27,7 +27,8 @@ public enum AudioFolder {
         var links: [String] = []
         var seen: Set<FileIdentity> = []
         var hasUnreadable = false
-        // Folders come before links, so that which name a folder has does not depend on the disk's order.
+        // Folders come before links, so that the name under which a folder is listed does not depend on the disk's
+        // order.
         while !waiting.isEmpty || !links.isEmpty {
             if waiting.isEmpty {
                 waiting = links.sorted { $1.utf8.lexicographicallyPrecedes($0.utf8) }

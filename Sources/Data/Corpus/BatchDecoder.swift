@@ -26,12 +26,12 @@ struct BatchDecoder: Sendable {
             position: position, utteranceIndices: indices, lengths: lengths, samples: samples, labels: labels)
     }
 
-    /// The whole utterance: normalization looks at all of it, and a recording that is cut off does not go unnoticed.
+    /// Decodes the whole utterance: normalization needs all of it, and a truncated recording is noticed.
     private func signal(_ index: Int) throws -> [Float] {
         let utterance = manifest[index]
         let range = utterance.offset.map { $0..<($0 + utterance.sampleCount) }
         let samples = try AudioFile.read(utterance.audio, frames: range)
-        // Within the tolerance a recording may still be too short for the model.
+        // A recording within the tolerance may still be too short for the model.
         guard abs(samples.count - utterance.sampleCount) <= manifest.lengthTolerance(of: index),
             samples.count >= plan.options.minSampleSize
         else { throw manifest.lengthMismatch(of: index, found: samples.count) }

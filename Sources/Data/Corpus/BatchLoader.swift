@@ -2,8 +2,8 @@ import Foundation
 
 /// Decodes a plan's batches on background threads ahead of the consumer, and hands them over in the plan's order.
 ///
-/// At most `prefetch` batches are decoded or being decoded at any time. What the batches hold does not depend on the
-/// number of threads, nor on where loading began.
+/// At most `prefetch` batches are decoded or being decoded at any time. The batches' contents depend neither on the
+/// number of threads nor on where loading began.
 public final class BatchLoader: Sendable {
     private let queue: PrefetchQueue
 
@@ -11,15 +11,15 @@ public final class BatchLoader: Sendable {
     ///
     /// - Parameters:
     ///   - manifest: The utterances.
-    ///   - plan: Which go together; made of the same manifest.
-    ///   - positions: Which of the plan's batches, in this order; `nil` for all. A resumed run goes on where it was, and
-    ///     each of several processes takes its share.
-    ///   - dictionary: Encodes the labels; without it batches have none.
-    ///   - normalize: Whether every utterance is brought to zero mean and unit variance, before it is cropped.
-    ///   - epsilon: What is then added to the variance.
-    ///   - prefetch: How many batches may be decoded ahead, at least 1.
-    ///   - workers: How many threads decode, at least 1.
-    /// - Throws: `CorpusError`, if an option is impossible or labels are wanted that the manifest does not have.
+    ///   - plan: The batches' utterances; made from the same manifest.
+    ///   - positions: The positions of the plan's batches to load, in this order; `nil` for all. A resumed run starts
+    ///     in the middle, and each of several processes takes its share.
+    ///   - dictionary: Encodes the labels; without it batches have no labels.
+    ///   - normalize: Whether each utterance is normalized to zero mean and unit variance, before it is cropped.
+    ///   - epsilon: A constant added to the variance.
+    ///   - prefetch: The most batches decoded ahead, at least 1.
+    ///   - workers: Number of decoding threads, at least 1.
+    /// - Throws: `CorpusError` if an option is impossible, or labels are requested that the manifest does not have.
     public init(
         manifest: Manifest, plan: BatchPlan, positions: [Int]? = nil, dictionary: LabelDictionary? = nil,
         normalize: Bool = false, epsilon: Double = 1e-5, prefetch: Int = 4, workers: Int = 2
@@ -37,7 +37,7 @@ public final class BatchLoader: Sendable {
             manifest: manifest, plan: plan, dictionary: dictionary, normalize: normalize, epsilon: epsilon)
         let queue = PrefetchQueue(count: positions.count, capacity: prefetch)
         self.queue = queue
-        // The threads hold the queue and not the loader, so that letting go of the loader ends them.
+        // The threads hold the queue, not the loader, so that releasing the loader ends them.
         for number in 0..<min(workers, prefetch, positions.count) {
             let thread = Thread { queue.work { number in try decoder.decode(positions[number]) } }
             thread.name = "decode \(number)"
@@ -47,23 +47,22 @@ public final class BatchLoader: Sendable {
 
     deinit { queue.cancel() }
 
-    /// The next batch, waiting for it if need be; nil behind the last one and after `cancel`.
+    /// Returns the next batch, waiting for it if needed; nil after the last one and after `cancel`.
     ///
-    /// - Returns: The batch.
-    /// - Throws: What went wrong in decoding this batch; the call after it goes on with the batch after it.
+    /// - Throws: The error of decoding this batch; the next call continues with the batch after it.
     public func next() throws -> AudioBatch? { try queue.next()?.get() }
 
-    /// How long `next` has waited for batches in all, in seconds.
+    /// Total time that `next` has waited for batches, in seconds.
     public var waitSeconds: Double { queue.status.waitSeconds }
 
-    /// The most batches that were decoded or being decoded at a time.
+    /// The most batches that were decoded or being decoded at one time.
     var peakInFlight: Int { queue.status.peakInFlight }
 
     /// Stops decoding; batches that are ready are dropped.
     public func cancel() { queue.cancel() }
 }
 
-/// Results of numbered work, made out of order by several threads and taken in order by one.
+/// Results of numbered work, produced out of order by several threads and consumed in order by one.
 ///
 /// `@unchecked Sendable` is safe: every access to the mutable state is made while `condition` is locked.
 private final class PrefetchQueue: @unchecked Sendable {
@@ -86,7 +85,7 @@ private final class PrefetchQueue: @unchecked Sendable {
         condition.withLock { (waitSeconds, peakInFlight) }
     }
 
-    /// A thread's life: take a number, decode, put the result down, until nothing is left.
+    /// Runs one thread: takes a number, decodes, stores the result, until no work is left.
     func work(_ decode: (Int) throws -> AudioBatch) {
         while let position = take() {
             let result = Result { try decode(position) }

@@ -1,57 +1,45 @@
-/// How utterances are put together into batches; names and meanings are fairseq's.
+/// Options for grouping utterances into batches; names and meanings are fairseq's.
 public struct BatchOptions: Equatable, Sendable {
-    /// What happens to utterances of different lengths in one batch.
+    /// The treatment of utterances of different lengths in one batch.
     public enum Crop: String, Sendable {
-        /// All are cropped to the shortest one, at random places: pre-training.
+        /// All are cropped to the shortest one, at random offsets: pre-training.
         case toShortest
         /// All keep their length: fine-tuning and evaluation.
         case none
     }
 
-    /// A batch's cost is at most this, in samples; no bound if nil.
+    /// Maximum cost of a batch, in samples; unlimited if nil.
     ///
-    /// Cropped batches cost their count times their longest utterance (before cropping), others the sum of lengths.
+    /// A cropped batch costs its number of utterances times its longest utterance (before cropping), others the sum of
+    /// lengths.
     public var maxTokens: Int?
-    /// The longest utterance, in samples: longer ones are cropped, or left out where nothing is cropped.
+    /// Maximum length of an utterance, in samples: longer ones are cropped, or left out if batches are not cropped.
     public var maxSampleSize: Int?
-    /// The shortest utterance, in samples; shorter ones are left out.
+    /// Minimum length of an utterance, in samples; shorter ones are left out.
     ///
     /// At least the model's receptive field: 400 for the usual layers.
     public var minSampleSize: Int
-    /// A batch's count of utterances is a multiple of this, as far as `maxTokens` allows.
+    /// The number of utterances in a batch is a multiple of this, where `maxTokens` allows it.
     public var requiredBatchSizeMultiple: Int
-    /// The most utterances in a batch; no bound if nil.
+    /// Maximum number of utterances in a batch; unlimited if nil.
     public var batchSize: Int?
-    /// Whether utterances are cropped to the batch's shortest.
+    /// The cropping of utterances within a batch.
     public var crop: Crop
-    /// Cropped batches have a multiple of this many frames, if they have at least so many.
+    /// The number of frames of a cropped batch is rounded down to a multiple of this, unless it is smaller than this.
     public var requiredSequenceLengthMultiple: Int
-    /// How many cropped batches form a group, all cropped to its shortest utterance.
+    /// Number of cropped batches that form a group, all cropped to the group's shortest utterance.
     ///
-    /// A group's batches follow each other by length, as those that are concatenated in NVIDIA's recipes, so that little
+    /// The batches of a group are sorted by length, like the batches that NVIDIA's recipes concatenate, so that little
     /// is cropped away.
     public var cropGroup: Int
-    /// The samples that a frame reads.
+    /// Number of samples that a frame sees.
     public var receptiveField: Int
-    /// The samples from one frame to the next.
+    /// Number of samples between the starts of adjacent frames.
     public var hop: Int
-    /// Whether utterances of a length that does not fit are left out and listed, or are an error.
+    /// Whether utterances of unsuitable length are left out and listed, rather than an error.
     public var skipInvalid: Bool
 
     /// Makes options.
-    ///
-    /// - Parameters:
-    ///   - maxTokens: The most samples in a batch.
-    ///   - maxSampleSize: The most samples of an utterance.
-    ///   - minSampleSize: The least samples of an utterance.
-    ///   - requiredBatchSizeMultiple: What the count of utterances is a multiple of.
-    ///   - batchSize: The most utterances in a batch.
-    ///   - crop: Whether utterances are cropped to the batch's shortest.
-    ///   - requiredSequenceLengthMultiple: What the frames of a cropped batch are a multiple of.
-    ///   - cropGroup: How many batches are cropped to one length.
-    ///   - receptiveField: The samples that a frame reads.
-    ///   - hop: The samples from one frame to the next.
-    ///   - skipInvalid: Whether utterances that do not fit are left out.
     public init(
         maxTokens: Int? = nil, maxSampleSize: Int? = nil, minSampleSize: Int = 0, requiredBatchSizeMultiple: Int = 8,
         batchSize: Int? = nil, crop: Crop = .none, requiredSequenceLengthMultiple: Int = 1, cropGroup: Int = 1,
@@ -70,10 +58,10 @@ public struct BatchOptions: Equatable, Sendable {
         self.skipInvalid = skipInvalid
     }
 
-    /// The most samples that an utterance brings into a batch.
+    /// Maximum number of samples that an utterance contributes to a batch.
     var longest: Int { min(maxSampleSize ?? .max, maxTokens ?? .max) }
 
-    /// The longest part of a cropped utterance that has a wanted number of frames.
+    /// Returns the longest crop that has a permitted number of frames.
     func cropLength(atMost samples: Int) -> Int {
         let multiple = requiredSequenceLengthMultiple
         guard multiple > 1, samples >= receptiveField else { return samples }

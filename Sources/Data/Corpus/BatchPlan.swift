@@ -1,14 +1,14 @@
 import W2VBase
 
-/// Which utterances go together, in which order: a pure function of lengths, options, seed and epoch.
+/// The batches of an epoch, in order: a pure function of lengths, options, seed and epoch.
 public struct BatchPlan: Sendable, Equatable {
     /// An utterance that is in no batch.
     public struct Exclusion: Equatable, Sendable, CustomStringConvertible {
-        /// Why it is in no batch.
+        /// The reason why it is in no batch.
         public enum Reason: Equatable, Sendable {
-            /// Shorter than the least, which is given.
+            /// Shorter than the minimum.
             case tooShort(minimum: Int)
-            /// Longer than the most, which is given.
+            /// Longer than the maximum.
             case tooLong(maximum: Int)
         }
 
@@ -16,7 +16,7 @@ public struct BatchPlan: Sendable, Equatable {
         public var utterance: Int
         /// Its length in samples.
         public var sampleCount: Int
-        /// Why it is in no batch.
+        /// The reason why it is in no batch.
         public var reason: Reason
 
         /// The reason in words.
@@ -28,33 +28,34 @@ public struct BatchPlan: Sendable, Equatable {
         }
     }
 
-    /// The utterances that are in no batch, by ascending index.
+    /// The utterances that are in no batch, in ascending order of index.
     public let excluded: [Exclusion]
-    /// The seed that chose the order, and chooses the crops.
+    /// The random seed of the order and the crops.
     public let seed: UInt64
     /// The epoch, from 0.
     public let epoch: Int
-    /// What the plan was made with.
+    /// The options that the plan was made with.
     public let options: BatchOptions
 
-    /// Utterances in batches: the index in the manifest, and above it, in multiples of the manifest's count, which of
-    /// the epoch's copies of the utterance it is.
+    /// The utterances of all batches: index in the manifest + number of the epoch's copy of the utterance × number of
+    /// utterances in the manifest.
     private let order: [Int]
     private let batches: [Range<Int>]
-    /// The length that each batch is cropped to, by the manifest; empty where nothing is cropped.
+    /// The length that each batch is cropped to, from the manifest's lengths; empty without cropping.
     private let cropLengths: [Int]
     private let manifestCount: Int
 
-    /// Plans an epoch of training: utterances of like length together, batches in random order.
+    /// Plans an epoch of training: utterances of similar length together, batches in random order.
     ///
     /// - Parameters:
-    ///   - lengths: Every utterance's samples.
-    ///   - options: How to batch.
-    ///   - seed: The run's seed.
-    ///   - epoch: Which epoch, from 0.
-    ///   - weights: How often an epoch has utterances, on average: 1 unless a range of them is given another number.
-    ///   - name: Calls an utterance by name in errors.
-    /// - Throws: `CorpusError`, if an option is impossible, nothing is left, or lengths do not fit and may not be skipped.
+    ///   - lengths: The utterances' lengths in samples.
+    ///   - options: The batching options.
+    ///   - seed: The run's random seed.
+    ///   - epoch: The epoch, from 0.
+    ///   - weights: How often, on average, an epoch draws the utterances of a range; 1 outside these ranges.
+    ///   - name: Returns an utterance's name for errors.
+    /// - Throws: `CorpusError` if an option is impossible, no utterance is left, or lengths are unsuitable and may not
+    ///   be skipped.
     public init(
         lengths: [Int], options: BatchOptions, seed: UInt64, epoch: Int,
         weights: [(utterances: Range<Int>, weight: Double)] = [], name: (Int) -> String = { "utterance \($0)" }
@@ -80,7 +81,7 @@ public struct BatchPlan: Sendable, Equatable {
             let groups = Self.groups(of: options.cropGroup, batches.count, shuffle: &shuffle).map { batches[$0] }
             batches = groups.flatMap { $0 }
             cropLengths = groups.flatMap { group in
-                // The longest come first: a group's shortest utterance is its last.
+                // Lengths descend, so a group's shortest utterance is its last.
                 let shortest = group.last.map { keyed[$0.upperBound - 1].length } ?? 0
                 return repeatElement(options.cropLength(atMost: shortest), count: group.count)
             }
@@ -93,11 +94,9 @@ public struct BatchPlan: Sendable, Equatable {
     /// Plans a pass in the manifest's order: validation and evaluation.
     ///
     /// - Parameters:
-    ///   - lengths: Every utterance's samples.
-    ///   - options: How to batch; nothing is cropped.
-    ///   - name: Calls an utterance by name in errors.
-    /// - Returns: The plan.
-    /// - Throws: `CorpusError`.
+    ///   - lengths: The utterances' lengths in samples.
+    ///   - options: The batching options; cropping is off.
+    ///   - name: Returns an utterance's name for errors.
     public static func sequential(
         lengths: [Int], options: BatchOptions, name: (Int) -> String = { "utterance \($0)" }
     ) throws -> BatchPlan {
@@ -123,28 +122,29 @@ public struct BatchPlan: Sendable, Equatable {
         self.epoch = epoch
     }
 
-    /// How many batches there are.
+    /// Number of batches.
     public var count: Int { batches.count }
 
-    /// A batch's utterances, as indices in the manifest; one may stand in it twice if its weight is above 1.
+    /// Indices of a batch's utterances in the manifest; an index may occur twice if its weight is above 1.
     public subscript(batch: Int) -> [Int] { draws(batch).map { $0 % manifestCount } }
 
-    /// A batch's utterances, where copies of one utterance have different numbers.
+    /// A batch's utterances, with different numbers for copies of one utterance.
     func draws(_ batch: Int) -> ArraySlice<Int> { order[batches[batch]] }
 
-    /// The length that a batch is cropped to: that of the shortest utterance of all batches of its group.
+    /// Returns the length that a batch is cropped to: that of the shortest utterance in all batches of its group.
     ///
     /// - Parameters:
-    ///   - batch: Which batch.
-    ///   - lengths: The batch's lengths in samples as they are found, which may differ a little from the manifest's.
-    /// - Returns: Samples; nil if the batch is not cropped.
+    ///   - batch: The batch's position in the plan.
+    ///   - lengths: The decoded lengths of the batch's utterances in samples, which may differ slightly from the
+    ///     manifest's.
+    /// - Returns: A number of samples; nil if the batch is not cropped.
     func cropLength(_ batch: Int, found lengths: [Int]) -> Int? {
         guard !cropLengths.isEmpty, let shortest = lengths.min() else { return nil }
         let planned = cropLengths[batch]
         return shortest >= planned ? planned : options.cropLength(atMost: shortest)
     }
 
-    /// Where an utterance's crop begins: uniform, and the same whichever batch it is in.
+    /// Draws the start of an utterance's crop: uniform, and independent of the batch that the utterance is in.
     func cropStart(draw: Int, length: Int, target: Int) -> Int {
         guard length > target else { return 0 }
         var stream = RandomStream(seed: seed, purpose: .crop, step: epoch, index: draw)
@@ -170,7 +170,7 @@ public struct BatchPlan: Sendable, Equatable {
     ) throws -> (kept: [Int], excluded: [Exclusion]) {
         try options.validate()
         let maximum = options.crop == .none ? options.longest : .max
-        // An utterance without samples has nothing to learn from, whatever the options say.
+        // There is nothing to learn from an utterance without samples, whatever the options are.
         let minimum = max(options.minSampleSize, 1)
         var kept: [Int] = []
         kept.reserveCapacity(lengths.count)
@@ -196,11 +196,11 @@ public struct BatchPlan: Sendable, Equatable {
         return (kept, excluded)
     }
 
-    /// The utterances of an epoch by their weights: each as often as the weight's whole part says, and as many of them as
-    /// its fraction says once more.
+    /// Draws the utterances of an epoch by their weights: each utterance as often as its weight's integer part, and a
+    /// share equal to the fractional part once more.
     ///
-    /// The fraction goes through a fixed random order, epoch after epoch, so that over the epochs none comes more often
-    /// than another.
+    /// The fractional part takes successive utterances from a fixed random order, epoch after epoch, so that over many
+    /// epochs all utterances are drawn equally often.
     private static func draw(
         _ kept: [Int], count: Int, weights: [(utterances: Range<Int>, weight: Double)], seed: UInt64, epoch: Int
     ) -> [Int] {
@@ -222,10 +222,10 @@ public struct BatchPlan: Sendable, Equatable {
         return drawn
     }
 
-    /// Batches, which are in order of length, in groups, which are in random order.
+    /// Forms groups of batches that are sorted by length, and shuffles the groups.
     ///
-    /// Where the count is no multiple, a group drawn at random has fewer batches; it comes last, so that every other begins
-    /// at a multiple. (NVIDIA's leaves out the shortest utterances instead.)
+    /// If the number of batches is not a multiple of the group's size, a random group is smaller; it comes last, so
+    /// that all others begin at a multiple. (NVIDIA's recipe leaves out the shortest utterances instead.)
     private static func groups(
         of size: Int, _ count: Int, shuffle: inout RandomStream
     ) -> [Range<Int>] {
@@ -244,8 +244,9 @@ public struct BatchPlan: Sendable, Equatable {
         return groups + (last.map { [$0] } ?? [])
     }
 
-    /// fairseq's greedy rule: fill a batch until the next utterance does not fit, then cut off the largest part whose
-    /// count is a multiple of the required one (all of it if that is more than there are), and go on with what remains.
+    /// Cuts batches by fairseq's greedy rule: fill a batch until the next utterance does not fit, then cut off the
+    /// largest part whose count is a multiple of the required one (everything if there are fewer), and continue with
+    /// the rest.
     private static func cut(_ order: [Int], lengths: [Int], options: BatchOptions) -> [Range<Int>] {
         let longest = options.longest
         let maxTokens = options.maxTokens ?? .max
@@ -284,10 +285,9 @@ extension BatchPlan {
     ///
     /// - Parameters:
     ///   - manifest: The utterances.
-    ///   - options: How to batch.
-    ///   - seed: The run's seed.
-    ///   - epoch: Which epoch, from 0.
-    /// - Throws: `CorpusError`.
+    ///   - options: The batching options.
+    ///   - seed: The run's random seed.
+    ///   - epoch: The epoch, from 0.
     public init(_ manifest: Manifest, options: BatchOptions, seed: UInt64, epoch: Int) throws {
         try self.init(
             lengths: manifest.sampleCounts, options: options, seed: seed, epoch: epoch,
@@ -295,23 +295,16 @@ extension BatchPlan {
             name: manifest.identifier)
     }
 
-    /// Plans a pass over a manifest in its order.
-    ///
-    /// - Parameters:
-    ///   - manifest: The utterances.
-    ///   - options: How to batch; nothing is cropped.
-    /// - Returns: The plan.
-    /// - Throws: `CorpusError`.
+    /// Plans a pass over a manifest in its order, without cropping.
     public static func sequential(_ manifest: Manifest, options: BatchOptions) throws -> BatchPlan {
         try sequential(lengths: manifest.sampleCounts, options: options, name: manifest.identifier)
     }
 
-    /// A sentence that counts and names what is left out; nil if nothing is.
+    /// Summarizes the utterances that are left out, with their number and the first names; nil if all are used.
     ///
     /// - Parameters:
-    ///   - manifest: What the plan was made of.
-    ///   - limit: How many utterances are named.
-    /// - Returns: The sentence.
+    ///   - manifest: The manifest that the plan was made from.
+    ///   - limit: The most utterances to name.
     public func exclusionSummary(_ manifest: Manifest, naming limit: Int = 10) -> String? {
         guard !excluded.isEmpty else { return nil }
         let names = excluded.prefix(limit).map { "\(manifest.identifier($0.utterance)) (\($0))" }

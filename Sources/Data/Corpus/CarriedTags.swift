@@ -1,17 +1,17 @@
 import Foundation
 import W2VBase
 
-/// What a list says of its utterances besides recordings, lengths and transcripts, kept to be written again.
+/// Metadata of utterances besides recordings, lengths and transcripts, kept so that it can be written again.
 struct CarriedTags: Sendable {
-    /// The keys that any utterance has.
+    /// The keys that at least one utterance has.
     var names: Set<ExactText> = []
-    /// For each utterance JSON's members as they are written behind others: empty, or with a comma before each.
+    /// Each utterance's JSON members, ready to follow others: empty, or with a comma before each.
     var members = PackedStrings()
 
-    /// Those of no utterance.
+    /// Makes the tags of an empty list.
     init() {}
 
-    /// Those of utterances that have none.
+    /// Makes empty tags for a number of utterances.
     init(none count: Int) { members = PackedStrings(repeatElement("", count: count)) }
 
     func selecting(_ indices: some Collection<Int>) -> CarriedTags {
@@ -21,7 +21,7 @@ struct CarriedTags: Sendable {
         return result
     }
 
-    /// Those of several lists, one after the other; nil if none of them has any.
+    /// Concatenates the tags of several lists; nil if no list has any.
     static func joined(_ parts: [Manifest]) -> CarriedTags? {
         guard parts.contains(where: { $0.tags != nil }) else { return nil }
         var result = CarriedTags()
@@ -35,6 +35,6 @@ struct CarriedTags: Sendable {
 }
 
 extension Manifest {
-    /// The keys of what was read besides recordings, lengths and labels, ordered; JSON lines are written with them.
+    /// The keys of metadata besides recordings, lengths and labels, ordered; JSON lines are written with them.
     public var tagNames: [String] { tags?.names.sorted().map(\.text) ?? [] }
 }

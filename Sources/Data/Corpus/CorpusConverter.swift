@@ -5,24 +5,18 @@ import W2VBase
 
 /// Converts a manifest's recordings to another format, sampling rate and speed.
 ///
-/// What was converted earlier and is whole is not converted again, so a run that was stopped goes on where it was.
+/// Complete files from an earlier run are kept, so an interrupted conversion continues where it stopped.
 public struct CorpusConverter: Sendable {
-    /// How the new recordings are written.
+    /// The format of the new recordings.
     public var format: AudioFileFormat
-    /// Their samples per second.
+    /// The sampling rate of the new recordings, in Hz.
     public var sampleRate: Int
-    /// Every recording is written at each of these speeds; 1 is as it was.
+    /// The speeds at which each recording is written; 1 leaves it unchanged.
     public var speeds: [Double]
-    /// How many threads convert.
+    /// Number of converting threads.
     public var threads: Int
 
     /// Makes a converter.
-    ///
-    /// - Parameters:
-    ///   - format: How the new recordings are written.
-    ///   - sampleRate: Their samples per second.
-    ///   - speeds: The speeds at which every recording is written.
-    ///   - threads: How many threads convert.
     public init(
         format: AudioFileFormat = .flac, sampleRate: Int = AudioFile.modelSampleRate, speeds: [Double] = [1],
         threads: Int = 2
@@ -33,19 +27,19 @@ public struct CorpusConverter: Sendable {
         self.threads = threads
     }
 
-    /// What became of a manifest.
+    /// The result of a conversion.
     public struct Report: Sendable {
-        /// The new recordings, speed by speed in the old order; those that failed are not among them.
+        /// The new recordings, speed by speed in the original order, without those that failed.
         public var manifest: Manifest?
-        /// Which of the old utterances each of them was.
+        /// For each new recording, the index of its original utterance.
         public var utterances: [Int] = []
-        /// How many files were written.
+        /// Number of files written.
         public var converted = 0
-        /// How many were there already.
+        /// Number of files kept from an earlier run.
         public var kept = 0
-        /// What could not be converted, with the reason.
+        /// The recordings that could not be converted, with the reasons.
         public var failures: [(utterance: String, reason: String)] = []
-        /// Whether `stop` ended it before everything was done; then there is no manifest.
+        /// Whether `stop` ended the conversion early; then there is no manifest.
         public var isStopped = false
     }
 
@@ -55,17 +49,17 @@ public struct CorpusConverter: Sendable {
         var path: String
     }
 
-    /// Converts.
+    /// Converts a manifest's recordings.
     ///
     /// - Parameters:
-    ///   - manifest: The recordings, or parts of them.
-    ///   - folder: Where the new ones go, in subfolders as they were; made if need be.
-    ///   - stop: Asked between files and while one is decoded; with `true` no further file is begun.
-    ///   - progress: Called now and then, on any thread, with the number of files done and of all.
-    /// - Returns: What was done.
-    /// - Throws: `CorpusError`, if an option is impossible, two recordings would get one name, one of them would
-    ///   be replaced, or the folder holds recordings that were converted otherwise; `CorpusError.unwritable` or
-    ///   `AudioError.unwritable`, if a file cannot be written; `AudioError.failed`, if this machine cannot decode one.
+    ///   - manifest: The recordings, or segments of them.
+    ///   - folder: The folder for the new recordings, with the same subfolders; created if needed.
+    ///   - stop: Polled between files and while one is decoded; if it returns `true`, no further file is started.
+    ///   - progress: Called now and then, on any thread, with the number of files done and the total.
+    /// - Throws: `CorpusError` if an option is impossible, two recordings would get the same name, a source recording
+    ///   would be overwritten, or the folder holds recordings that were converted differently; `CorpusError.unwritable`
+    ///   or `AudioError.unwritable` if a file cannot be written; `AudioError.failed` if this machine cannot decode a
+    ///   recording.
     public func convert(
         _ manifest: Manifest, to folder: URL, stop: @escaping @Sendable () -> Bool = { false },
         progress: @Sendable (Int, Int) -> Void = { _, _ in }
@@ -131,7 +125,7 @@ public struct CorpusConverter: Sendable {
         }
     }
 
-    /// Whether an error would meet the other recordings too.
+    /// Whether an error would affect the other recordings too.
     private static func isAboutTheDisk(_ error: any Error) -> Bool {
         switch error {
         case AudioError.cancelled: false
@@ -141,7 +135,7 @@ public struct CorpusConverter: Sendable {
         }
     }
 
-    /// Removes what conversions that were killed left of these files.
+    /// Removes partial files that killed conversions left behind.
     private func removeLeftovers(_ targets: [Target], in folder: URL) {
         let places = Dictionary(grouping: targets.map { $0.path as NSString }, by: \.deletingLastPathComponent)
         for (place, paths) in places {
@@ -171,7 +165,8 @@ public struct CorpusConverter: Sendable {
         return targets
     }
 
-    /// Subfolders as in the manifest; of absolute paths and paths that lead upwards, everything below the top.
+    /// Returns the path of a new recording: subfolders as in the manifest; for absolute paths and paths that lead
+    /// upward, everything below the top.
     private func path(_ manifest: Manifest, _ index: Int, speed: Double) -> String {
         let parts = manifest.path(index).utf8.split(separator: 0x2F).map { Substring($0) }
             .filter { $0 != "." && $0 != ".." }
@@ -181,11 +176,11 @@ public struct CorpusConverter: Sendable {
         return name + "." + format.pathExtension
     }
 
-    /// Refuses to write over what is read, by whatever name.
+    /// Refuses to overwrite source recordings, under any of their names.
     private func protectRecordings(_ manifest: Manifest, from targets: [Target], in folder: URL) throws {
         var owners: [FileIdentity: Int] = [:]
         for target in targets {
-            // What is not there yet is no recording that is read.
+            // A file that does not exist yet cannot be a source.
             guard let identity = FileIdentity(folder.path + "/" + target.path) else { continue }
             if owners.isEmpty {
                 for index in 0..<manifest.count {
@@ -199,7 +194,7 @@ public struct CorpusConverter: Sendable {
         }
     }
 
-    /// Notes in the folder how its recordings are made, so that no others are mistaken for them later.
+    /// Records in the folder how its recordings are made, so that others are not mistaken for them later.
     private func claim(_ folder: URL) throws {
         let settings = "format \(format.rawValue), \(sampleRate) Hz"
         let note = folder.appendingPathComponent("conversion.txt")
@@ -221,8 +216,8 @@ public struct CorpusConverter: Sendable {
 
     // MARK: - One file
 
-    /// What decoders and resamplers overshoot full scale by stays below it; floating-point samples beyond it are of
-    /// another scale, or wrong.
+    /// Decoders and resamplers overshoot full scale by less than this; floating-point samples beyond it have another
+    /// scale, or are wrong.
     private static let loudest: Float = 2
 
     private func convert(
@@ -253,12 +248,12 @@ public struct CorpusConverter: Sendable {
         }
         let changed = try Resampler.changingSpeed(samples, by: target.speed, name: utterance.audio.path)
         try AudioFile.write(changed, sampleRate: sampleRate, to: file, format: format)
-        // A lossy codec may change the length: the manifest says what is read back.
+        // A lossy codec may change the length: the manifest gives the length that is read back.
         return (try AudioFile.info(file).sampleCount(at: AudioFile.modelSampleRate), true)
     }
 
-    /// The samples at 16 kHz of a file that was converted earlier; nil unless it decodes to its end, is newer than its
-    /// source, and is as long as it should be.
+    /// Returns the number of samples at 16 kHz of a file that was converted earlier; nil unless it decodes to its end,
+    /// is newer than its source, and has the expected length.
     private func wholeCount(_ file: URL, source: URL, expected: Double) -> Int? {
         var made = stat()
         var origin = stat()

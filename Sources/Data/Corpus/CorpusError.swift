@@ -1,92 +1,92 @@
 import W2VBase
 
-/// What can be wrong with manifests, labels and dictionaries.
+/// Errors of manifests, labels and dictionaries.
 public enum CorpusError: ExplainedError, Equatable {
-    /// There is no such file.
+    /// The file does not exist.
     case notFound(file: String)
     /// The file cannot be read; `reason` is the operating system's.
     case unreadable(file: String, reason: String)
     /// The file cannot be written; `reason` is the operating system's.
     case unwritable(file: String, reason: String)
-    /// A .tsv has no way to say what it would have to.
+    /// The .tsv format cannot express the list.
     case notForTabs(file: String, reason: String)
     /// The first line is an entry, where fairseq's format wants the audio folder.
     case missingRoot(file: String)
     /// A line cannot be understood.
     case badLine(file: String, line: Int, expected: String, found: String)
-    /// A line is not UTF-8; `found` is it with � for what is not.
+    /// A line is not UTF-8; `found` is the line with � for invalid bytes.
     case notUTF8(file: String, line: Int, found: String)
-    /// A line has more than `most` bytes.
+    /// A line is longer than `most` bytes.
     case longLine(file: String, line: Int, most: Int)
-    /// A key fits several utterances, the first of them `utterances`.
+    /// A key matches several utterances; `utterances` are the first ones.
     case ambiguousKey(key: String, file: String, line: Int, utterances: [String])
-    /// A folder's name is not UTF-8, so that no list can name what is in it.
+    /// A folder's name is not UTF-8, so that a list cannot name its contents.
     case nameNotUTF8(file: String)
-    /// A line of `wav.scp` is a command; `command` is how it begins.
+    /// A line of `wav.scp` is a command, which begins with `command`.
     case command(file: String, line: Int, command: String)
-    /// The recording of a line of `wav.scp` is not there.
+    /// The recording of a line of `wav.scp` does not exist.
     case noRecording(file: String, line: Int, name: String, recording: String)
-    /// A line does not say how long its recording is, and the recording cannot be measured; `reason` says why.
+    /// A line does not give its recording's length, and the recording cannot be measured; `reason` says why.
     case noLength(file: String, line: Int, reason: String)
-    /// Lines could be keys with transcripts, or transcripts in the manifest's order; the first is `found`.
+    /// Lines could be keys with transcripts, or transcripts in the manifest's order; `found` is the first.
     case ambiguousKeys(file: String, line: Int, found: String)
-    /// Lines begin like keys, but with those of no utterance; the first is `found`, and `example` is an utterance.
+    /// Lines begin like keys, but match no utterance; `found` is the first, and `example` is an utterance.
     case unknownKeys(file: String, line: Int, found: String, manifest: String, example: String)
-    /// Files that hold something else would be replaced.
+    /// Files with other contents would be replaced.
     case occupied(files: [String])
-    /// A file has no line for an utterance, which stands in line `line` of `list`.
+    /// A file has no line for the utterance at line `line` of `list`.
     case noLine(name: String, file: String, list: String, line: Int)
     /// Recordings of a folder have no transcript beside them; `example` is the first.
     case noTranscripts(folder: String, count: Int, total: Int, example: String)
     /// The manifest names no utterances.
     case emptyManifest(file: String)
-    /// The label file has not as many lines as the manifest has utterances.
+    /// The label file's number of lines differs from the manifest's number of utterances.
     case labelCount(labels: String, found: Int, manifest: String, expected: Int)
-    /// The manifest has no labels, but they were asked for.
+    /// Labels were requested that the manifest does not have.
     case noLabels(manifest: String)
     /// Every label line of a list is empty.
     case emptyLabels(file: String, count: Int)
     /// The utterances of a list do not have a tag.
     case noTag(tag: String, list: String, reason: String, advice: Advice? = nil)
-    /// Recordings that the manifest names are not there; `examples` are the first ones.
+    /// Recordings that the manifest names do not exist; `examples` are the first ones.
     case missingAudio(manifest: String, count: Int, total: Int, examples: [String])
-    /// A label symbol is not in the dictionary; `utterance` and `line` say where it stands.
+    /// A label symbol is not in the dictionary; `utterance` and `line` locate it.
     case unknownSymbol(symbol: String, utterance: String, file: String, line: Int)
     /// Labels have symbols that the dictionary lacks, or lack the word boundary.
     ///
-    /// - `count` of `total` symbols are unknown, among them `examples`, and `others` are not listed; the first is that of
-    ///   `utterance` at `file`, `line`; `advice` says what may be the reason.
+    /// - `count` of `total` symbols are unknown: `examples`, and `others` more that are not listed. `utterance`, `file`
+    ///   and `line` locate the first; `advice` suggests the cause.
     case labelsDoNotFit(
         examples: [String], others: Int, count: Int, total: Int, utterance: String, file: String, line: Int,
         advice: Advice)
-    /// No label line has the word boundary that the dictionary has.
+    /// No label line has the dictionary's word boundary.
     case noWordBoundary(file: String)
-    /// A symbol stands twice in the dictionary.
+    /// A symbol occurs twice in the dictionary.
     case duplicateSymbol(symbol: String, file: String, line: Int)
-    /// A folder holds no audio files of the wanted kinds.
+    /// A folder holds no audio files with these extensions.
     case noAudio(folder: String, extensions: [String])
     /// Every audio file was unreadable; `reason` is the first one's.
     case allUnreadable(folder: String, count: Int, reason: String)
     /// Recordings of a folder cannot be read; `reason` is the first one's.
     case someUnreadable(folder: String, count: Int, reason: String)
-    /// The decoded recording has not as many samples as the manifest says.
+    /// The decoded recording's number of samples differs from the manifest's.
     case lengthMismatch(utterance: String, manifest: String, line: Int, expected: Int, found: Int)
-    /// Two recordings would be converted to one file.
+    /// Two recordings would be converted to the same file.
     case sameName(first: String, second: String, name: String)
-    /// A new recording would take the place of one that `line` of `manifest` names.
+    /// A new recording would overwrite the one at line `line` of `manifest`.
     case overwritesRecording(recording: String, manifest: String, line: Int)
-    /// A file that is read would be replaced.
+    /// A file that is read would be overwritten.
     case overwritesInput(file: String)
-    /// Labels beside a manifest, or beside that of what is held out, belong to other lists than those to be written.
+    /// Labels beside a manifest, or beside the validation manifest, belong to other lists than those to be written.
     case staleLabels(manifest: String, files: [String])
-    /// Utterances are too short or too long, and none may be left out.
+    /// Utterances are too short or too long, and skipping is off.
     case invalidLengths(count: Int, first: String)
-    /// No utterance is left to make batches of.
+    /// No utterance is left for batches.
     case nothingLeft(reason: String)
     /// A batching option has an impossible value.
     case badOption(name: String, reason: String)
 
-    /// Failure where nothing can be written, else input.
+    /// Failure if a file cannot be written, else input.
     public var kind: ErrorKind {
         switch self {
         case .unwritable, .occupied: .failure
@@ -94,11 +94,11 @@ public enum CorpusError: ExplainedError, Equatable {
         }
     }
 
-    // What is quoted may be a broken file's line of megabytes.
+    // A quoted line may be megabytes long in a broken file.
     private func quoted(_ text: String) -> String { "\"\(text.excerpt())\"" }
     private func path(_ text: String) -> String { text.excerpt(1024) }
 
-    /// What is wrong with which file and line, and what to do.
+    /// The problem with its file and line, and what to do about it.
     public var explanation: Explanation {
         switch self {
         case .notFound(let file): Explanation("\(file): there is no such file", "check the path")
@@ -235,20 +235,20 @@ public enum CorpusError: ExplainedError, Equatable {
 }
 
 extension Phrase {
-    /// How to make label files from transcripts.
+    /// Advice to make label files from transcripts.
     public static let spellTranscripts = Phrase("spell the transcripts as labels", name: "spellTranscripts")
-    /// How to make a dictionary of the labels at hand.
+    /// Advice to make a dictionary from these labels.
     public static let makeDictionary = Phrase("make a dictionary of these labels", name: "makeDictionary")
-    /// How to read labels that hold letters.
+    /// Advice to read labels that are spelled as letters.
     public static let readSpelledLabels = Phrase("read the spelled labels (extension ltr)", name: "readSpelledLabels")
-    /// How to make labels of capitals.
+    /// Advice to make labels in capitals.
     public static let capitalLabels = Phrase("write the transcripts in capitals", name: "capitalLabels")
-    /// How to make a list of a folder without the recordings that cannot be read.
+    /// Advice to make a manifest without the unreadable recordings.
     public static let listReadable = Phrase("make a manifest, which leaves them out", name: "listReadable")
-    /// Where else to put recordings that are converted.
+    /// Advice to convert into another folder.
     public static let otherAudioFolder = Phrase("another folder for the new recordings", name: "otherAudioFolder")
-    /// How to have a part of LibriSpeech downloaded rather than copied.
+    /// Advice to have a part of LibriSpeech downloaded rather than copied.
     public static let leaveSourceOut = Phrase("name no source folder", name: "leaveSourceOut")
-    /// How to prepare a corpus once more.
+    /// Advice to repeat the preparation of a corpus.
     public static let prepareAgain = Phrase("prepare the corpus again", name: "prepareAgain")
 }

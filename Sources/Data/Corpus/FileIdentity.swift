@@ -1,13 +1,11 @@
 import Foundation
 
-/// Which file a path leads to: the same for all its names, links included.
+/// The file that a path leads to: equal for all its names, including links.
 public struct FileIdentity: Hashable, Sendable {
     private let device: UInt64
     private let inode: UInt64
 
-    /// Looks a path up, through links; nil if nothing is there.
-    ///
-    /// - Parameter path: A file or folder.
+    /// Looks a path up, following links; nil if it does not exist.
     public init?(_ path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }

@@ -1,13 +1,13 @@
 import Foundation
 
-/// Reads the members of a JSON object on one line, as long as all values are strings, numbers, `true`, `false` or `null`.
+/// Reads the members of a JSON object on one line if all values are strings, numbers, `true`, `false` or `null`.
 ///
-/// What it does not understand it leaves to `JSONParser`, which makes values of everything: it never accepts what that
-/// parser refuses. It makes no objects, and so takes an eighth of the time, which counts for lists of millions of lines.
+/// All other lines are left to `JSONParser`: this reader never accepts a line that the parser refuses. It builds no
+/// objects and so takes an eighth of the time, which counts for lists of millions of lines.
 struct FlatJSON {
     /// A member's value.
     enum Value {
-        /// The characters between the quotes; `isEscaped` if some are written with a backslash.
+        /// The characters between the quotes; `isEscaped` if they contain backslash escapes.
         case string(UnsafeRawBufferPointer, isEscaped: Bool)
         case number(Double)
         case null
@@ -21,8 +21,8 @@ struct FlatJSON {
     /// Calls `body` with each member.
     ///
     /// - Parameters:
-    ///   - line: The object's text; the byte behind it may be read, and ends a number.
-    ///   - body: Gets the key's bytes, the value, and the value as it is written.
+    ///   - line: The object's text; the byte after it must be readable, and ends a number.
+    ///   - body: Receives the key's bytes, the value, and the value's text.
     /// - Returns: Whether the whole line was understood.
     static func forEachMember(
         of line: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer, Value, UnsafeRawBufferPointer) -> Void
@@ -61,7 +61,7 @@ struct FlatJSON {
         return position == bytes.count
     }
 
-    /// The rest of a string whose opening quote was taken.
+    /// Reads the rest of a string, after its opening quote.
     private mutating func string() -> (characters: UnsafeRawBufferPointer, isEscaped: Bool)? {
         let start = position
         var isEscaped = false
@@ -108,7 +108,7 @@ struct FlatJSON {
         return .other
     }
 
-    /// A number in JSON's grammar: no sign but a minus, no leading zeros, digits on both sides of the point.
+    /// Reads a number by JSON's grammar: no plus sign, no leading zeros, digits on both sides of the point.
     private mutating func number() -> Value? {
         let start = position
         _ = accept(UInt8(ascii: "-"))
@@ -138,9 +138,9 @@ struct FlatJSON {
     /// Resolves a string's escapes.
     ///
     /// - Parameters:
-    ///   - characters: What stands between the quotes.
-    ///   - output: Gets the string's UTF-8.
-    /// - Returns: Whether all escapes are JSON's.
+    ///   - characters: The characters between the quotes.
+    ///   - output: Receives the string's UTF-8.
+    /// - Returns: Whether all escapes are valid JSON.
     static func unescape(_ characters: UnsafeRawBufferPointer, into output: inout [UInt8]) -> Bool {
         var position = 0
         func unit(at start: Int) -> UInt32? {

@@ -2,7 +2,7 @@ import Foundation
 import W2VAudio
 import W2VBase
 
-/// Reads manifests of JSON objects: one a line, as NeMo's tools write them, or a list.
+/// Reads manifests of JSON objects: one per line, as NeMo's tools write them, or a list.
 struct JSONManifest {
     private let url: URL
     private let labels: String?
@@ -12,18 +12,18 @@ struct JSONManifest {
     private var counts: [Int] = []
     private var offsets: [Int] = []
     private var hasOffsets = false
-    /// The object or line of each utterance, where these do not follow each other one by one.
+    /// The object or line of each utterance; nil if they correspond one to one.
     private var lines: [UInt32]?
-    /// The utterances whose lengths are to be read from their recordings.
+    /// The utterances whose lengths must be read from their recordings.
     private var unmeasured: [Int] = []
     private var tags: CarriedTags?
-    /// Keys that are no tags.
+    /// The keys that are not tags.
     private let ownKeys: Set<ExactText>
 
     init(_ url: URL, labels: String?, keepsTags: Bool = false) {
         self.url = url
         tags = keepsTags ? CarriedTags() : nil
-        // A transcript that nobody asked for is left out on purpose.
+        // Transcripts are left out on purpose unless requested.
         ownKeys = [
             "audio_filepath", "duration", "offset",
             ExactText(labels.map { Transcript.isSpelled($0) ? "text" : $0 } ?? "text"),
@@ -32,7 +32,7 @@ struct JSONManifest {
         labelKey = labels.map { Transcript.isSpelled($0) ? "text" : $0 }
     }
 
-    /// What of an object is of use.
+    /// The members of an object that matter.
     private struct Entry {
         var path = [UInt8]()
         var text = [UInt8]()
@@ -40,7 +40,7 @@ struct JSONManifest {
         var hasText = false
         var duration: Double?
         var offset: Double?
-        /// Whether there is a duration or an offset that is no number; `null` is none.
+        /// Whether a duration or an offset is present but not a number; `null` counts as absent.
         var (hasBadDuration, hasBadOffset) = (false, false)
         var names: Set<ExactText> = []
         var members = [UInt8]()
@@ -55,9 +55,9 @@ struct JSONManifest {
         }
     }
 
-    // MARK: - One object a line
+    // MARK: - One object per line
 
-    /// Reads JSON lines; blank ones among them say nothing.
+    /// Reads JSON lines, skipping blank ones.
     mutating func readLines() throws -> Manifest {
         var reader = try LineReader(url)
         var entry = Entry()
@@ -150,7 +150,7 @@ struct JSONManifest {
         takeTags(object.sorted.filter { !ownKeys.contains(ExactText($0.key)) }, into: &entry)
     }
 
-    /// A number that may be absent or `null`, and whether it is something else.
+    /// Returns a number that may be absent or `null`, and whether the value is something else.
     private static func number(_ value: JSONValue?) -> (Double?, isBad: Bool) {
         guard let value, value != .null else { return (nil, false) }
         return (value.double, value.double == nil)
@@ -198,10 +198,10 @@ struct JSONManifest {
         return made(format)
     }
 
-    /// Reads lengths that the list does not have from the recordings' headers.
+    /// Reads the lengths that the list does not give from the recordings' headers.
     ///
     /// - Parameter manifest: The list, with 0 for these lengths.
-    /// - Throws: `CorpusError`, naming the line whose recording cannot be measured.
+    /// - Throws: `CorpusError` that names the line whose recording cannot be measured.
     private mutating func measure(_ manifest: Manifest) throws {
         let unmeasured = unmeasured
         let lengths = ParallelMap.map(count: unmeasured.count) { index in
@@ -238,9 +238,9 @@ struct JSONManifest {
 
     /// Reads a JSON list.
     ///
-    /// Its objects are those of JSON lines, or have a `transcript` and `files`: each file with `fname` and `duration` or
-    /// `num_samples` and `sample_rate`, as NVIDIA's script for LibriSpeech writes them. In errors an object's number
-    /// stands for the line.
+    /// Its objects are those of JSON lines, or have a `transcript` and `files`: each file with `fname` and `duration`
+    /// or `num_samples` and `sample_rate`, as NVIDIA's script for LibriSpeech writes them. Errors give an object's
+    /// number in place of a line number.
     mutating func readList() throws -> Manifest {
         let objects = try Self.objects(url)
         lines = []
@@ -280,7 +280,7 @@ struct JSONManifest {
                 entry.hasText = true
             }
             let own = file.filter { !["fname", "duration", "num_samples", "sample_rate"].contains($0.key) }
-            // What the object says of all its files counts more than what a file says of itself.
+            // Members of the object, which hold for all its files, take precedence over those of a file.
             var tags = JSONObject(inOrder: own)
             for (key, value) in object
             where key != "files" && key != "transcript" && !ownKeys.contains(ExactText(key)) {

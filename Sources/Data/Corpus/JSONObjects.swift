@@ -2,14 +2,13 @@ import Foundation
 import W2VBase
 
 extension JSONManifest {
-    /// Whether any object has labels.
+    /// Returns whether at least one object has labels.
     ///
     /// - Parameters:
-    ///   - url: JSON lines or a list; what does not read as JSON has none.
-    ///   - labels: Which labels.
+    ///   - url: JSON lines or a list; text that is not JSON counts as without labels.
+    ///   - labels: The labels' extension.
     ///   - isList: Whether the file is a list.
-    /// - Returns: Whether they are there for one utterance at least.
-    /// - Throws: `CorpusError`, if the file cannot be read.
+    /// - Throws: `CorpusError` if the file cannot be read.
     static func hasLabels(_ url: URL, labels: String, isList: Bool) throws -> Bool {
         let keys = Transcript.isSpelled(labels) ? ["text"] + (isList ? ["transcript"] : []) : [labels]
         func has(_ object: JSONObject) -> Bool { keys.contains { (object[$0] ?? .null) != .null } }
@@ -31,7 +30,7 @@ extension JSONManifest {
         return false
     }
 
-    /// The objects of a list.
+    /// Reads the objects of a list.
     static func objects(_ url: URL) throws -> [JSONObject] {
         let data: Data
         do {
@@ -42,7 +41,7 @@ extension JSONManifest {
         guard let values = try? JSONParser.value(data).array, case let objects = values.compactMap(\.object),
             objects.count == values.count
         else {
-            // Says so where the text is not UTF-8.
+            // Reports text that is not UTF-8.
             var reader = try LineReader(url)
             while try reader.next() != nil {}
             throw CorpusError.badLine(

@@ -2,9 +2,9 @@ import Foundation
 import W2VAudio
 import W2VBase
 
-/// Reads a Kaldi data folder: `wav.scp`, and where they are there `segments`, `text`, `utt2spk`, `utt2dur`, `reco2dur`.
+/// Reads a Kaldi data folder: `wav.scp`, and if present `segments`, `text`, `utt2spk`, `utt2dur`, `reco2dur`.
 ///
-/// Commands in `wav.scp` (entries that end in `|`) are never run: they are refused by line.
+/// Commands in `wav.scp` (entries that end in `|`) are never run: they are errors that name the line.
 struct KaldiFolder {
     private let folder: URL
 
@@ -17,10 +17,11 @@ struct KaldiFolder {
     /// Reads the folder.
     ///
     /// - Parameters:
-    ///   - labels: `ltr` spells `text`, `wrd` takes its words, any other reads the file of that name as it is.
+    ///   - labels: `ltr` spells `text`, `wrd` takes its words, any other extension reads the file of that name
+    ///     unchanged.
     ///   - keepsTags: Whether names, speakers and other files about utterances and speakers are kept as tags.
-    /// - Returns: The utterances of `segments`, or of `wav.scp` where there are no segments, in that file's order.
-    /// - Throws: `CorpusError`, naming file and line.
+    /// - Returns: The utterances of `segments`, or of `wav.scp` without segments, in that file's order.
+    /// - Throws: `CorpusError` that names file and line.
     func read(labels: String?, keepsTags: Bool = false) throws -> Manifest {
         let recordings = try readRecordings()
         let list = has("segments") ? try readSegments(recordings) : try wholeRecordings(recordings)
@@ -56,7 +57,7 @@ struct KaldiFolder {
         return manifest
     }
 
-    /// The names as `id`, `utt2spk` as `speaker`, and every other `utt2TAG` or `spk2TAG` under its own name.
+    /// Reads the names as `id`, `utt2spk` as `speaker`, and every other `utt2TAG` or `spk2TAG` under its own name.
     private func tags(of manifest: Manifest) throws -> CarriedTags {
         var names: Set<ExactText> = has("utt2spk") ? ["speaker"] : []
         let others = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
@@ -126,7 +127,7 @@ struct KaldiFolder {
         return recordings
     }
 
-    /// Lengths in samples at 16 kHz: from `reco2dur`, or from the recordings' headers.
+    /// Reads lengths in samples at 16 kHz: from `reco2dur`, or from the recordings' headers.
     private func lengths(_ recordings: Recordings, of wanted: [Int]) throws -> [Int] {
         if has("reco2dur") {
             let names = KeyedLines(keys: recordings.identifiers, keyFile: file("wav.scp").path)
@@ -164,7 +165,7 @@ struct KaldiFolder {
     private func wholeRecordings(_ recordings: Recordings) throws -> List {
         var list = List(file: file("wav.scp"), identifiers: recordings.identifiers, paths: recordings.paths)
         let names = KeyedLines(keys: recordings.identifiers, keyFile: list.file.path)
-        // The rule that a name may stand only once is checked here, also where no other file is read.
+        // Checks that names are unique here, also if no other file is read.
         _ = try names.indices()
         list.counts =
             has("utt2dur")

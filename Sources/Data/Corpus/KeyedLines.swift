@@ -3,14 +3,14 @@ import W2VBase
 
 /// Files of lines `name value` about the utterances of another list, as in Kaldi's folders.
 ///
-/// Where the file has the names in the list's order, which is the rule, no table of names is made.
+/// If the file has the names in the list's order, as usual, no table of names is built.
 struct KeyedLines {
     /// The list's names.
     let keys: PackedStrings
-    /// The file that the names come from, one a line.
+    /// The file that the names come from, one per line.
     let keyFile: String
 
-    /// A line's name and value, without the spaces around them; nil without a name.
+    /// Splits a line into name and value, trimmed; nil without a name.
     static func split(
         _ line: UnsafeRawBufferPointer
     ) -> (key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer)? {
@@ -26,9 +26,9 @@ struct KeyedLines {
         )
     }
 
-    /// Where each name stands.
+    /// Returns the position of each name.
     ///
-    /// - Throws: `CorpusError.badLine` for a name that stands twice.
+    /// - Throws: `CorpusError.badLine` for a name that occurs twice.
     func indices() throws -> [ExactText: Int] {
         var result: [ExactText: Int] = [:]
         result.reserveCapacity(keys.count)
@@ -43,12 +43,11 @@ struct KeyedLines {
 
     /// Reads a file's values in the list's order.
     ///
-    /// - Parameter url: The file.
-    /// - Returns: A value for each name, and the line that it stands in.
-    /// - Throws: `CorpusError`, naming the line, or the name that has none.
+    /// - Returns: A value for each name, and the value's line.
+    /// - Throws: `CorpusError` that names the line, or the name without a line.
     func read(_ url: URL) throws -> (values: PackedStrings, numbers: [UInt32]) {
         var values = PackedStrings()
-        /// For each name, which of the file's lines is its own, from 1.
+        /// For each name, the number of its line, from 1.
         var places = [UInt32](repeating: 0, count: keys.count)
         var table: [ExactText: Int]?
         var isInOrder = true

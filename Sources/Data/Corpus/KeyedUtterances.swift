@@ -1,25 +1,23 @@
 import Foundation
 import W2VBase
 
-/// Finds the line that a file has about each utterance, where lines begin with a key: an utterance's path, its file name,
-/// or that without its extension.
+/// Finds each utterance's line in a file whose lines begin with a key: an utterance's path, its file name, or the file
+/// name without its extension.
 struct KeyedUtterances {
     private let file: URL
-    /// Where each key stands, from 1.
+    /// The line of each key, from 1.
     private var lines: [ExactText: Int] = [:]
 
     init(_ file: URL) { self.file = file }
 
-    /// Notes a line.
-    ///
-    /// - Returns: Whether no other line has the key.
+    /// Inserts a line, and returns whether its key is new.
     mutating func insert(_ key: String, line: Int) -> Bool { lines.updateValue(line, forKey: ExactText(key)) == nil }
 
-    /// The line of each utterance, nil where there is none.
+    /// Returns the line of each utterance, nil for an utterance without a line.
     ///
-    /// - Throws: `CorpusError.ambiguousKey` for a short key that fits several recordings.
+    /// - Throws: `CorpusError.ambiguousKey` for a short key that matches several recordings.
     func lines(of manifest: Manifest) throws -> [Int?] {
-        /// For each short key that a line has, the first recording that it fits.
+        /// For each short key of a line, the first recording that it matches.
         var owners: [ExactText: Int] = [:]
         var ambiguous: [ExactText: [Int]] = [:]
         for index in 0..<manifest.count {
@@ -49,7 +47,7 @@ struct KeyedUtterances {
         }
     }
 
-    /// The names that lines may have for a manifest's utterances.
+    /// Returns the names that lines may use for a manifest's utterances.
     static func names(of manifest: Manifest) -> Set<ExactText> {
         var names: Set<ExactText> = []
         for index in 0..<manifest.count {
@@ -60,7 +58,7 @@ struct KeyedUtterances {
         return names
     }
 
-    /// A path's file name, and that without its extension.
+    /// Returns a path's file name, with and without its extension.
     private static func shortKeys(of path: String) -> [ExactText] {
         let bytes = Substring(path).utf8
         let name = bytes.lastIndex(of: UInt8(ascii: "/")).map { bytes[bytes.index(after: $0)...] } ?? bytes

@@ -1,12 +1,12 @@
 import Foundation
 import W2VBase
 
-/// The symbols that a model writes, as fairseq's `dict.ltr.txt` lists them.
+/// The symbols that a model outputs, as fairseq's `dict.ltr.txt` lists them.
 ///
-/// Four specials come first without standing in the file: `<s>` (also the CTC blank), `<pad>`, `</s>` and `<unk>`.
-/// Symbols are compared by their code points, as in fairseq: K and the Kelvin sign are two.
+/// Four special symbols come first without being in the file: `<s>` (also the CTC blank), `<pad>`, `</s>` and `<unk>`.
+/// Symbols are compared by their code points, as in fairseq: K and the Kelvin sign are different.
 public struct LabelDictionary: Equatable, Sendable {
-    /// The specials, in the order of their indices.
+    /// The special symbols, in the order of their indices.
     public static let specials = ["<s>", "<pad>", "</s>", "<unk>"]
     /// The CTC blank's index.
     public static let blank = 0
@@ -15,12 +15,12 @@ public struct LabelDictionary: Equatable, Sendable {
     /// The symbol between words.
     public static let wordBoundary = "|"
 
-    /// All symbols by index, specials included.
+    /// All symbols by index, special symbols included.
     public let symbols: [String]
-    /// How often each symbol occurred, 0 for the specials.
+    /// The number of occurrences of each symbol, 0 for the special ones.
     public let counts: [Int]
     private let indices: [ExactText: Int]
-    /// The indices of symbols of one ASCII character, −1 for others: nearly all labels are found here.
+    /// The indices of symbols of one ASCII character, −1 for others: a fast path for nearly all labels.
     private let letters: [Int]
 
     /// Makes a dictionary of symbols and their counts, to which the four specials are added.
@@ -32,16 +32,13 @@ public struct LabelDictionary: Equatable, Sendable {
         letters = (0..<128).map { byte in indices[ExactText(String(Unicode.Scalar(UInt8(byte))))] ?? -1 }
     }
 
-    /// How many symbols there are, specials included: the width of a CTC head.
+    /// Number of symbols, special ones included: the width of a CTC head.
     public var count: Int { symbols.count }
 
-    /// A symbol's index.
-    ///
-    /// - Parameter symbol: As it stands in the file.
-    /// - Returns: The index, or nil for a symbol that is not in the dictionary.
+    /// Returns a symbol's index, or nil if it is not in the dictionary.
     public func index(of symbol: String) -> Int? { indices[ExactText(symbol)] }
 
-    /// Whether both have the same symbols, code point by code point, and counts.
+    /// Returns whether both have the same symbols, code point by code point, and counts.
     public static func == (left: LabelDictionary, right: LabelDictionary) -> Bool {
         left.counts == right.counts && left.symbols.elementsEqual(right.symbols) { $0.hasSameCodePoints(as: $1) }
     }
@@ -51,7 +48,7 @@ public struct LabelDictionary: Equatable, Sendable {
     /// Reads a dictionary.
     ///
     /// - Parameter url: Lines `symbol count`.
-    /// - Throws: `CorpusError`, naming the line.
+    /// - Throws: `CorpusError` that names the line.
     public init(contentsOf url: URL) throws {
         var entries: [(symbol: String, count: Int)] = []
         var seen = Set(Self.specials.map { ExactText($0) })
@@ -75,10 +72,10 @@ public struct LabelDictionary: Equatable, Sendable {
         self.init(entries: entries)
     }
 
-    /// A dictionary of symbols whose counts are not known, as a checkpoint lists them.
+    /// Makes a dictionary of symbols without counts, as a checkpoint lists them.
     ///
-    /// - Parameter symbols: All symbols by index, the four specials first.
-    /// - Throws: `CorpusError.badOption` when the specials do not come first, or a symbol comes twice.
+    /// - Parameter symbols: All symbols by index, the four special ones first.
+    /// - Throws: `CorpusError.badOption` if the special symbols do not come first, or a symbol occurs twice.
     public init(symbols: [String]) throws {
         guard symbols.starts(with: Self.specials) else {
             throw CorpusError.badOption(
@@ -94,7 +91,7 @@ public struct LabelDictionary: Equatable, Sendable {
         self.init(entries: symbols.dropFirst(Self.specials.count).map { ($0, 0) })
     }
 
-    /// Counts the symbols of label lines; the most frequent come first, equals by their code points.
+    /// Counts the symbols of label lines; the most frequent come first, ties in the order of their code points.
     ///
     /// - Parameter lines: Symbols separated by spaces.
     public init(counting lines: some Sequence<String>) {
@@ -121,12 +118,11 @@ public struct LabelDictionary: Equatable, Sendable {
 
     /// Counts the symbols of a manifest's labels.
     ///
-    /// - Parameter manifest: Read with labels.
-    /// - Throws: `CorpusError.noLabels`; `CorpusError.emptyLabels`, if there is no symbol to count.
+    /// - Throws: `CorpusError.noLabels`; `CorpusError.emptyLabels` if there are no symbols.
     public init(counting manifest: Manifest) throws {
         guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
         var counts: [ExactText: Int] = [:]
-        // Nearly all symbols are one ASCII character, and need no string to be counted.
+        // Nearly all symbols are one ASCII character, and are counted without making a string.
         var letters = [Int](repeating: 0, count: 128)
         for index in 0..<lines.count {
             lines.withBytes(index) { line in
@@ -148,21 +144,18 @@ public struct LabelDictionary: Equatable, Sendable {
         self.init(counts: counts)
     }
 
-    /// Writes lines `symbol count`, without the specials.
-    ///
-    /// - Parameter url: The file; one of that name is replaced.
-    /// - Throws: `CorpusError`.
+    /// Writes lines `symbol count`, without the special symbols, replacing an existing file.
     public func write(to url: URL) throws {
         let own = symbols.indices.dropFirst(Self.specials.count)
         try Lines.write(own.lazy.map { "\(symbols[$0]) \(counts[$0])" }, to: url)
     }
 
-    /// Where the dictionary of a manifest is looked for: `dict.ltr.txt` beside a file, and in a folder.
+    /// Returns the expected place of a manifest's dictionary: `dict.ltr.txt` in the folder, or beside the file.
     ///
     /// - Parameters:
     ///   - manifest: A file or a folder.
     ///   - labels: The labels' extension.
-    /// - Returns: The file, which need not be there.
+    /// - Returns: The file, which may not exist.
     public static func file(for manifest: URL, labels: String) -> URL {
         var isFolder: ObjCBool = false
         let exists = FileManager.default.fileExists(atPath: manifest.path, isDirectory: &isFolder)
@@ -172,14 +165,14 @@ public struct LabelDictionary: Equatable, Sendable {
 
     // MARK: - Labels
 
-    /// A label line as indices.
+    /// Encodes a label line as indices.
     ///
     /// - Parameters:
     ///   - line: Symbols separated by spaces.
-    ///   - utterance: What errors call the utterance.
+    ///   - utterance: The utterance's name for errors.
     ///   - file: The file that holds the line.
-    ///   - number: The line's number in it, from 1.
-    /// - Returns: One index a symbol; nothing is appended.
+    ///   - number: The line's number, from 1.
+    /// - Returns: One index per symbol; nothing is appended.
     /// - Throws: `CorpusError.unknownSymbol`: a symbol is never replaced by `<unk>`.
     public func encode(
         _ line: String, utterance: String = "given", file: String = "labels", number: Int = 1
@@ -192,7 +185,7 @@ public struct LabelDictionary: Equatable, Sendable {
         }
     }
 
-    /// A label line as indices; `unknown` gets every symbol that is not in the dictionary.
+    /// Encodes a label line as indices; calls `unknown` with each symbol that is not in the dictionary.
     func encode(_ line: UnsafeRawBufferPointer, unknown: (String) throws -> Void) rethrows -> [Int] {
         var labels: [Int] = []
         labels.reserveCapacity(line.count / 2 + 1)
@@ -215,23 +208,19 @@ public struct LabelDictionary: Equatable, Sendable {
         return labels
     }
 
-    /// The labels of one of a manifest's utterances as indices.
+    /// Encodes the labels of a manifest's utterance as indices, one per symbol.
     ///
-    /// - Parameters:
-    ///   - manifest: Read with labels.
-    ///   - index: Which utterance.
-    /// - Returns: One index a symbol.
-    /// - Throws: `CorpusError.unknownSymbol`, naming the utterance and its line; `CorpusError.noLabels`.
+    /// - Throws: `CorpusError.unknownSymbol` with the utterance and its line; `CorpusError.noLabels`.
     public func encode(_ manifest: Manifest, at index: Int) throws -> [Int] {
         guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
         let place = manifest.labelPlace(of: index)
         return try encode(lines[index], utterance: manifest.identifier(index), file: place.file, number: place.line)
     }
 
-    /// The text that indices spell: `|` parts words, specials other than `<unk>` are silent.
+    /// Returns the text of indices: `|` separates words, special symbols other than `<unk>` are omitted.
     ///
-    /// - Parameter labels: Indices, as after CTC's collapse.
-    /// - Returns: Words separated by single spaces; without a `|` in the dictionary, symbols separated by spaces.
+    /// - Parameter labels: Indices, after CTC's collapse.
+    /// - Returns: Words separated by single spaces; if the dictionary has no `|`, symbols separated by spaces.
     public func text(of labels: some Sequence<Int>) -> String {
         let spoken = labels.lazy.filter { $0 >= Self.unknown && $0 < symbols.count }.map { symbols[$0] }
         guard index(of: Self.wordBoundary) != nil else { return spoken.joined(separator: " ") }

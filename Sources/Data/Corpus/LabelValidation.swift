@@ -1,7 +1,7 @@
 import W2VBase
 
 extension Manifest {
-    /// How many utterances have an empty label line; 0 without labels.
+    /// Number of utterances with an empty label line; 0 without labels.
     public var emptyLabelCount: Int {
         guard let labelLines else { return 0 }
         return (0..<count).count { labelLines.withBytes($0) { line in line.allSatisfy { $0 == 0x20 } } }
@@ -12,9 +12,9 @@ extension LabelDictionary {
     /// Checks that the dictionary fits a manifest's labels.
     ///
     /// - Parameter manifest: Read with labels.
-    /// - Throws: `CorpusError.labelsDoNotFit`, with the most frequent symbols that are missing, the first one's place and
-    ///   what may be the reason; `CorpusError.noWordBoundary`, if the dictionary has one and no label does;
-    ///   `CorpusError.emptyLabels`, if no utterance has any; `CorpusError.noLabels`.
+    /// - Throws: `CorpusError.labelsDoNotFit` with the most frequent unknown symbols, the first one's place and the
+    ///   likely cause; `CorpusError.noWordBoundary` if the dictionary has a word boundary and no label does;
+    ///   `CorpusError.emptyLabels` if all labels are empty; `CorpusError.noLabels`.
     public func validate(_ manifest: Manifest) throws {
         guard let lines = manifest.labelLines else { throw CorpusError.noLabels(manifest: manifest.name) }
         let boundary = index(of: Self.wordBoundary)
@@ -48,7 +48,7 @@ extension LabelDictionary {
         }
     }
 
-    /// What is most likely wrong, given the symbols that are missing and how often each occurs.
+    /// Suggests the most likely cause, given the unknown symbols and their counts.
     private func advice(_ unknown: [ExactText: Int]) -> Advice {
         let count = unknown.values.reduce(0, +)
         let share = { (isOne: (String) -> Bool) in

@@ -5,7 +5,7 @@ import W2VBase
 typealias LineReader = W2VBase.LineReader<CorpusError>
 
 extension CorpusError: LineReadingError {
-    /// Makes the error of a list that cannot be read.
+    /// Makes the error of an unreadable list.
     public init(_ problem: LineProblem, in path: String) {
         self =
             switch problem {
@@ -17,12 +17,12 @@ extension CorpusError: LineReadingError {
     }
 }
 
-/// Text files as lines.
+/// Reads and writes text files as lines.
 package enum Lines {
-    /// Whether a byte is white space: a line of nothing else is blank.
+    /// Returns whether a byte is white space: a line of only white space is blank.
     static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
-    /// All lines as strings.
+    /// Reads all lines as strings.
     package static func read(_ url: URL) throws -> [String] {
         var lines: [String] = []
         var reader = try LineReader(url)
@@ -30,7 +30,7 @@ package enum Lines {
         return lines
     }
 
-    /// Writes a file of lines, which appears when it is whole.
+    /// Writes a file of lines, which appears only when it is complete.
     package static func write(_ lines: some Sequence<String>, to url: URL) throws {
         let files = StagedFiles()
         try files.write(lines, to: url)

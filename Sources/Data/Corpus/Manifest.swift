@@ -1,13 +1,13 @@
 import Foundation
 import W2VAudio
 
-/// A list of utterances, from one file or folder or several joined; compact enough for millions.
+/// A list of utterances, from one file or folder or several; compact enough for millions.
 public struct Manifest: Sendable {
-    /// Where a list can come from.
+    /// The form of a list.
     public enum Format: Sendable {
         /// A root line, then `path<TAB>samples`.
         case fairseq
-        /// One JSON object a line, with `audio_filepath`, `duration` in seconds and `text`.
+        /// One JSON object per line, with `audio_filepath`, `duration` in seconds and `text`.
         case jsonLines
         /// One JSON list: of such objects, or of objects with `transcript` and `files`.
         case jsonList
@@ -17,45 +17,45 @@ public struct Manifest: Sendable {
         case folder
     }
 
-    /// Utterances that follow each other and come from one list.
+    /// A range of utterances that comes from one list.
     public struct Source: Sendable {
-        /// The file or folder; what errors call it.
+        /// The file or folder, as named in errors.
         public var name: String
-        /// What it is.
+        /// The list's form.
         public var format: Format
         /// The folder that relative paths start from.
         public var root: URL
-        /// The file of the label lines; nil without labels or where the list itself holds them.
+        /// The file of the label lines; nil without labels or if the list itself holds them.
         public var labelFile: String?
-        /// The extension of labels that were read; nil without.
+        /// The extension of the labels that were read; nil without labels.
         public var labels: String?
-        /// How often an epoch has each of its utterances, on average.
+        /// Average number of times an epoch draws each of its utterances.
         public var weight = 1.0
-        /// The first of its utterances.
+        /// The index of its first utterance.
         var start = 0
-        /// The line of its first utterance, where entries and lines go together one by one.
+        /// The line of its first utterance, if entries and lines correspond one to one.
         var firstLine = 1
     }
 
-    /// What errors call the whole list.
+    /// The whole list's name for errors.
     public let name: String
-    /// The lists that it consists of, in order; one unless several were joined.
+    /// The lists that it consists of, in order; more than one only if several were joined.
     public let sources: [Source]
     /// Every utterance's length in samples at 16 kHz.
     public let sampleCounts: [Int]
 
     let paths: PackedStrings
     let labelLines: PackedStrings?
-    /// Beginnings within longer recordings, −1 for whole ones; nil if all are whole.
+    /// Start offsets within longer recordings, −1 for whole ones; nil if all are whole.
     let offsets: [Int]?
-    /// Names of utterances that are not their paths.
+    /// The utterances' names, if they are not their paths.
     let identifiers: PackedStrings?
-    /// Who speaks, where the list says it.
+    /// The speakers, if the list gives them.
     let speakers: PackedStrings?
-    /// The line of each utterance and of its labels, where they do not follow from its number.
+    /// The line of each utterance and of its labels; nil if they follow from its index.
     let lines: [UInt32]?
     let labelNumbers: [UInt32]?
-    /// What else the list says, where that was asked for.
+    /// The list's other metadata, if requested.
     var tags: CarriedTags?
 
     init(
@@ -78,12 +78,12 @@ public struct Manifest: Sendable {
     /// Makes a manifest of files under a folder.
     ///
     /// - Parameters:
-    ///   - name: What errors call it.
+    ///   - name: The manifest's name for errors.
     ///   - root: The folder.
     ///   - paths: Files, relative to the folder or absolute.
-    ///   - sampleCounts: Their lengths in samples at 16 kHz; as many as paths.
-    ///   - labels: Label lines; as many as paths.
-    /// - Throws: `CorpusError.badOption`, if the counts differ.
+    ///   - sampleCounts: Their lengths in samples at 16 kHz, one per path.
+    ///   - labels: Label lines, one per path.
+    /// - Throws: `CorpusError.badOption` if the counts differ.
     public init(
         name: String = "manifest", root: URL, paths: [String], sampleCounts: [Int], labels: [String]? = nil
     ) throws {
@@ -98,7 +98,7 @@ public struct Manifest: Sendable {
             sampleCounts: sampleCounts, paths: PackedStrings(paths), labelLines: labels.map { PackedStrings($0) })
     }
 
-    /// How many utterances there are.
+    /// Number of utterances.
     public var count: Int { sampleCounts.count }
 
     /// Whether label lines were read.
@@ -114,44 +114,29 @@ public struct Manifest: Sendable {
             offset: offset(index), labels: labelLines?[index], speaker: speakers?[index], line: place(of: index).line)
     }
 
-    /// An utterance's path as the list has it.
-    ///
-    /// - Parameter index: Which utterance.
-    /// - Returns: The path, relative to the root or absolute.
+    /// Returns an utterance's path as the list has it, relative to the root or absolute.
     public func path(_ index: Int) -> String { paths[index] }
 
-    /// What people call an utterance: the name that the list gives it, or its path, and for a part of a recording its
-    /// beginning.
-    ///
-    /// - Parameter index: Which utterance.
-    /// - Returns: The name.
+    /// Returns an utterance's name for people: the list's name for it, or its path, with the start offset for a segment
+    /// of a recording.
     public func identifier(_ index: Int) -> String {
         if let identifiers { return identifiers[index] }
         guard let offset = offset(index) else { return paths[index] }
         return paths[index] + "@" + seconds(offset)
     }
 
-    /// The list that an utterance comes from.
-    ///
-    /// - Parameter index: Which utterance.
-    /// - Returns: Its source.
+    /// Returns the list that an utterance comes from.
     public func source(of index: Int) -> Source { sources[sourceIndex(of: index)] }
 
-    /// The utterances of one of the sources.
-    ///
-    /// - Parameter source: The source's number.
-    /// - Returns: Indices.
+    /// Returns the indices of a source's utterances.
     public func range(ofSource source: Int) -> Range<Int> {
         sources[source].start..<(source + 1 < sources.count ? sources[source + 1].start : count)
     }
 
-    /// How many samples a recording may be longer or shorter than the list says.
+    /// Returns the number of samples by which a recording's length may differ from the list's.
     ///
-    /// Counts come from other decoders, which round a codec's delay and a resampled length their own way; seconds in
+    /// Lengths come from other decoders, which round a codec's delay and a resampled length differently; seconds in
     /// JSON lines and Kaldi's files are often rounded to a tenth.
-    ///
-    /// - Parameter index: Which utterance.
-    /// - Returns: Samples at 16 kHz.
     public func lengthTolerance(of index: Int) -> Int {
         switch source(of: index).format {
         case .fairseq, .folder: 32
@@ -159,12 +144,8 @@ public struct Manifest: Sendable {
         }
     }
 
-    /// What is wrong with a recording whose length is not the list's.
-    ///
-    /// - Parameters:
-    ///   - index: Which utterance.
-    ///   - found: Its samples at 16 kHz.
-    /// - Returns: The error.
+    /// Returns the error of a recording whose length differs from the list's; `found` is its length in samples at 16
+    /// kHz.
     public func lengthMismatch(of index: Int, found: Int) -> CorpusError {
         let (utterance, place) = (self[index], place(of: index))
         return .lengthMismatch(
@@ -187,13 +168,13 @@ public struct Manifest: Sendable {
         return offset
     }
 
-    /// The file and line that name an utterance.
+    /// Returns the file and line that name an utterance.
     func place(of index: Int) -> (file: String, line: Int) {
         let source = source(of: index)
         return (source.name, lines.map { Int($0[index]) } ?? index - source.start + source.firstLine)
     }
 
-    /// Where an utterance's label line stands.
+    /// Returns the file and line of an utterance's labels.
     func labelPlace(of index: Int) -> (file: String, line: Int) {
         let source = source(of: index)
         if source.format == .folder, let labels = source.labels {
@@ -203,12 +184,11 @@ public struct Manifest: Sendable {
         return (file, labelNumbers.map { Int($0[index]) } ?? index - source.start + 1)
     }
 
-    /// Some of the utterances, in the order given.
+    /// Returns the utterances at some indices, in the order given, as a manifest with the same root.
     ///
     /// - Parameters:
-    ///   - indices: Which ones.
-    ///   - name: What errors call the new manifest.
-    /// - Returns: A manifest with the same root.
+    ///   - indices: The utterances.
+    ///   - name: The new manifest's name for errors.
     public func subset(_ indices: some Collection<Int>, name: String) -> Manifest {
         let isWhole = sources.count == 1
         var source = sources[0]
@@ -225,11 +205,12 @@ public struct Manifest: Sendable {
         return result
     }
 
-    /// Several manifests, one after the other.
+    /// Concatenates several manifests.
     ///
-    /// - Parameter manifests: The manifests with their weights: how often an epoch has each of their utterances.
-    /// - Returns: All utterances in the order given; errors still name the file and line that each comes from.
-    /// - Throws: `CorpusError`, if nothing is given, a weight is no positive number, or only some have labels.
+    /// - Parameter manifests: The manifests with their weights: the average number of times an epoch draws each
+    ///   utterance.
+    /// - Returns: All utterances in the order given; errors still name each utterance's file and line.
+    /// - Throws: `CorpusError` if there is no manifest, a weight is not a positive number, or only some have labels.
     public static func joined(_ manifests: [(manifest: Manifest, weight: Double)]) throws -> Manifest {
         guard let first = manifests.first else {
             throw CorpusError.badOption(name: "manifests", reason: "expected at least one, found none")
@@ -295,9 +276,7 @@ public struct Manifest: Sendable {
         return result
     }
 
-    /// The utterances whose recordings are not there.
-    ///
-    /// - Returns: Their indices, ascending.
+    /// Returns the indices of the utterances whose recordings do not exist, in ascending order.
     public func missingAudio() -> [Int] {
         var missing: [Int] = []
         var path: [UInt8] = []
@@ -306,7 +285,7 @@ public struct Manifest: Sendable {
         for number in sources.indices {
             let root = Array(sources[number].root.path.utf8) + [0x2F]
             for index in range(ofSource: number) {
-                // Parts of one recording follow each other: the disk is asked once.
+                // Segments of one recording are adjacent: the disk is asked once.
                 if previous >= 0, paths.withBytes(index, { paths.equals(previous, $0) }),
                     number == sourceIndex(of: previous)
                 {
@@ -328,9 +307,9 @@ public struct Manifest: Sendable {
         return missing
     }
 
-    /// Checks that every recording is there.
+    /// Checks that every recording exists.
     ///
-    /// - Throws: `CorpusError.missingAudio`, with their count and the first few names.
+    /// - Throws: `CorpusError.missingAudio` with their count and the first few names.
     public func validate() throws {
         let missing = missingAudio()
         guard missing.isEmpty else {
@@ -340,6 +319,6 @@ public struct Manifest: Sendable {
         }
     }
 
-    /// Samples at 16 kHz as a number of seconds that reads back as the same samples.
+    /// Formats samples at 16 kHz as seconds, so that reading them returns the same number of samples.
     func seconds(_ samples: Int) -> String { "\(Double(samples) / Double(AudioFile.modelSampleRate))" }
 }

@@ -4,35 +4,29 @@ import W2VBase
 
 /// Makes manifests of the audio files in a folder.
 public struct ManifestBuilder: Sendable {
-    /// File name extensions that are taken for audio.
+    /// File name extensions of audio files.
     public static let defaultExtensions = ["wav", "flac", "ogg", "opus", "mp3"]
 
-    /// What was found.
+    /// The manifests of a folder.
     public struct Report: Sendable {
-        /// The utterances to train on, ordered by path.
+        /// The training utterances, ordered by path.
         public var train: Manifest
-        /// The utterances to validate on, ordered by path; nil if none were asked for.
+        /// The validation utterances, ordered by path; nil if not requested.
         public var valid: Manifest?
-        /// Files that are in neither, with the reason, ordered by path.
+        /// Files in neither manifest, with the reason, ordered by path.
         public var unreadable: [(path: String, reason: String)]
     }
 
-    /// Which files are taken, by extension without a dot, in any case.
+    /// The extensions of audio files, without a dot, in any case.
     public var extensions: [String]
-    /// Which share of the files goes to validation, from 0 to below 1.
+    /// The share of files held out for validation, from 0 to below 1.
     public var validShare: Double
-    /// Chooses which ones.
+    /// Random seed of the choice of validation files.
     public var seed: UInt64
-    /// Whether every file is decoded to its end, so that damaged ones are found now, or only its header read.
+    /// Whether each file is decoded to its end, to find damaged ones now, rather than only its header read.
     public var decodes: Bool
 
     /// Makes a builder.
-    ///
-    /// - Parameters:
-    ///   - extensions: Which files are taken.
-    ///   - validShare: Which share goes to validation.
-    ///   - seed: Chooses which ones.
-    ///   - decodes: Whether every file is decoded to its end.
     public init(
         extensions: [String] = defaultExtensions, validShare: Double = 0, seed: UInt64 = 42, decodes: Bool = false
     ) {
@@ -42,11 +36,10 @@ public struct ManifestBuilder: Sendable {
         self.decodes = decodes
     }
 
-    /// Lists a folder and its subfolders (also linked ones; hidden files are not taken).
+    /// Lists a folder and its subfolders (also linked ones; hidden files are ignored).
     ///
-    /// - Parameter folder: Where the audio is; becomes the manifests' root.
-    /// - Returns: The manifests, and what could not be read.
-    /// - Throws: `CorpusError`, if there is nothing that can be read; `AudioError`, if this machine fails.
+    /// - Parameter folder: The folder of recordings; becomes the manifests' root.
+    /// - Throws: `CorpusError` if there is no readable recording; `AudioError` if this machine cannot decode.
     public func build(_ folder: URL) throws -> Report {
         let folder = folder.standardizedFileURL
         let paths = try AudioFolder.list(folder, extensions: extensions)
@@ -56,7 +49,7 @@ public struct ManifestBuilder: Sendable {
         for (path, result) in zip(paths, results) {
             switch result {
             case .success(let count): readable.append((path, count))
-            // A list without the recordings that a full disk kept out would be taken for all.
+            // A list without the recordings that a full disk prevented from being decoded would pass for complete.
             case .failure(let error as AudioError) where error.kind == .failure: throw error
             case .failure(let error): unreadable.append((path, "\(error)"))
             }
@@ -81,14 +74,14 @@ public struct ManifestBuilder: Sendable {
         }
     }
 
-    /// Lists a folder whose recordings must all be readable.
+    /// Lists a folder in which all recordings must be readable.
     ///
     /// - Parameters:
-    ///   - folder: Where the audio is.
-    ///   - labels: `ltr` and `wrd` read the `.txt` beside each recording, or its line in a `*.trans.txt` of its folder; any
-    ///     other, the file of that extension. Nil reads none.
+    ///   - folder: The folder of recordings.
+    ///   - labels: `ltr` and `wrd` read the `.txt` beside each recording, or its line in a `*.trans.txt` of its folder;
+    ///     any other extension, the file with it. Nil reads no labels.
     /// - Returns: The utterances, ordered by path.
-    /// - Throws: `CorpusError`, if a recording or a transcript cannot be read.
+    /// - Throws: `CorpusError` if a recording or a transcript cannot be read.
     func read(_ folder: URL, labels: String?) throws -> Manifest {
         let report = try build(folder)
         if let first = report.unreadable.first {
@@ -101,15 +94,17 @@ public struct ManifestBuilder: Sendable {
 }
 
 extension Manifest {
-    /// Parts the utterances into those to train on and those to validate on.
+    /// Splits the utterances into a training and a validation list.
     ///
-    /// Chosen are those with the smallest draws, where a draw depends on the recording's path and the seed alone: adding
-    /// recordings moves few of the others, and parts of one recording stay together but for the last.
+    /// The utterances with the smallest random draws are held out. A draw depends only on the recording's path and the
+    /// seed: adding recordings moves few others, and the segments of a recording stay together, except for the last
+    /// recording's.
     ///
     /// - Parameters:
-    ///   - validShare: Which share goes to validation, from 0 to below 1.
-    ///   - seed: Chooses which ones.
-    /// - Returns: Both lists in the old order; no second one if the share is 0 or there is but one utterance.
+    ///   - validShare: The share held out for validation, from 0 to below 1.
+    ///   - seed: Random seed of the choice.
+    /// - Returns: Both lists in the original order; no validation list if the share is 0 or there is only one
+    ///   utterance.
     /// - Throws: `CorpusError.badOption`.
     public func split(validShare: Double, seed: UInt64) throws -> (train: Manifest, valid: Manifest?) {
         guard (0..<1).contains(validShare) else {
@@ -121,7 +116,7 @@ extension Manifest {
         let draws = (0..<count).map { index -> (draw: UInt64, index: Int) in
             var hash = FNV1a()
             hash.add(paths.utf8(index))
-            // Folded to the 56 bits that a stream's index may have.
+            // Folded to the 56 bits of a random stream's index.
             let folded = (hash.value ^ hash.value >> 56) & 0xFF_FFFF_FFFF_FFFF
             var stream = RandomStream(seed: seed, purpose: .split, index: Int(folded))
             return (stream.next(), index)

@@ -3,20 +3,20 @@ import W2VAudio
 import W2VBase
 
 extension Manifest {
-    /// Reads a list of utterances, whose content tells its format.
+    /// Reads a list of utterances, in the format that its contents show.
     ///
     /// - Parameters:
-    ///   - url: A fairseq `.tsv`; JSON lines with `audio_filepath`, and optionally `duration` (without it the recording's
-    ///     header is read), `offset` and `text`; a JSON list of such objects, or of objects with `transcript` and `files`; a
-    ///     Kaldi folder with `wav.scp`, `text` and optionally `segments`; or a folder of recordings, where labels are wanted
-    ///     with a `.txt` beside each, or LibriSpeech's `*.trans.txt`.
-    ///   - labels: Which labels to read, by the extension of the file beside a `.tsv`: `ltr`, `wrd` or any other. Where the
-    ///     list has transcripts, `ltr` spells them and `wrd` takes them as they are; any other names the key of JSON
-    ///     objects, or the extension of the files beside a folder's recordings. Nil reads none.
-    ///   - keepsTags: Whether what the list says besides is kept, so that JSON lines can be written with it.
-    /// - Returns: The utterances; relative paths start from the root line's folder, and a relative root, like relative
-    ///   paths in other formats, from the list's own folder.
-    /// - Throws: `CorpusError`, naming file and line.
+    ///   - url: A fairseq `.tsv`; JSON lines with `audio_filepath`, and optionally `duration` (otherwise the
+    ///     recording's header is read), `offset` and `text`; a JSON list of such objects, or of objects with
+    ///     `transcript` and `files`; a Kaldi folder with `wav.scp`, `text` and optionally `segments`; or a folder of
+    ///     recordings, for labels with a `.txt` beside each, or with LibriSpeech's `*.trans.txt`.
+    ///   - labels: The labels to read, as the extension of the file beside a `.tsv`: `ltr`, `wrd` or any other. In
+    ///     lists with transcripts, `ltr` spells them and `wrd` takes them unchanged; any other names a key of JSON
+    ///     objects, or the extension of the files beside a folder's recordings. Nil reads no labels.
+    ///   - keepsTags: Whether the list's other metadata is kept, so that JSON lines can be written with it.
+    /// - Returns: The utterances. Relative paths start from the root line's folder; a relative root, and relative paths
+    ///   in other formats, start from the list's own folder.
+    /// - Throws: `CorpusError` that names file and line.
     public static func read(_ url: URL, labels: String? = nil, keepsTags: Bool = false) throws -> Manifest {
         let manifest = try readAny(url, labels: labels, keepsTags: keepsTags)
         if manifest.count == 0 { throw CorpusError.emptyManifest(file: url.path) }
@@ -44,10 +44,10 @@ extension Manifest {
         }
     }
 
-    /// Which form of JSON a file has, by its first character that is no white space; nil for none.
+    /// Returns a file's JSON form, by its first character that is not white space; nil if it is not JSON.
     private static func jsonForm(_ url: URL) throws -> Format? {
         var reader = try LineReader(url)
-        // A list that calls itself JSON is not in fairseq's format, however broken it is.
+        // A file with a JSON extension is never in fairseq's format, however broken it is.
         let named: Format? = ["jsonl", "ndjson", "json"].contains(url.pathExtension.lowercased()) ? .jsonLines : nil
         while let line = try reader.next() {
             switch line.first(where: { !Lines.isBlank($0) }) {
@@ -60,13 +60,12 @@ extension Manifest {
         return named
     }
 
-    /// Whether any utterance of a list has labels of an extension.
+    /// Returns whether any utterance of a list has labels of an extension.
     ///
     /// - Parameters:
-    ///   - url: What ``read(_:labels:keepsTags:)`` reads.
-    ///   - labels: As for that.
-    /// - Returns: Whether they are there.
-    /// - Throws: `CorpusError`, if the list cannot be read.
+    ///   - url: A list as for ``read(_:labels:keepsTags:)``.
+    ///   - labels: The labels, as there.
+    /// - Throws: `CorpusError` if the list cannot be read.
     public static func hasLabels(_ url: URL, labels: String) throws -> Bool {
         let exists = { (file: URL) in FileManager.default.fileExists(atPath: file.path) }
         var isFolder: ObjCBool = false
@@ -83,16 +82,16 @@ extension Manifest {
         }
     }
 
-    /// Extensions of label files that are looked for beside a `.tsv` without being named.
+    /// Extensions of label files that are looked for beside a `.tsv` by default.
     public static let labelExtensions = ["ltr", "wrd", "phn", "ph", "km"]
 
-    /// The files that a list and its labels are read from, those that are there; not the recordings.
+    /// Returns the existing files that a list and its labels are read from, without the recordings.
     ///
     /// - Parameters:
-    ///   - url: What ``read(_:labels:keepsTags:)`` reads.
-    ///   - labels: Which labels beside a `.tsv` belong to it besides ``labelExtensions``.
-    /// - Returns: The files; none for a folder of recordings.
-    /// - Throws: `CorpusError`, if the list cannot be read.
+    ///   - url: A list as for ``read(_:labels:keepsTags:)``.
+    ///   - labels: Extensions of labels beside a `.tsv`, in addition to ``labelExtensions``.
+    /// - Returns: The files; an empty list for a folder of recordings.
+    /// - Throws: `CorpusError` if the list cannot be read.
     public static func files(of url: URL, labels: [String]) throws -> [URL] {
         var folder = url
         if url.lastPathComponent == "wav.scp" { folder.deleteLastPathComponent() }
@@ -110,12 +109,11 @@ extension Manifest {
         return [url] + beside.filter { FileManager.default.fileExists(atPath: $0.path) }
     }
 
-    /// The same utterances with the labels of another list, and with its tags if they were kept.
+    /// Returns the same utterances with the labels of another list, and with its tags if they were kept.
     ///
     /// - Parameters:
-    ///   - other: Read with labels.
-    ///   - indices: For each utterance, which of the other list's labels are its own.
-    /// - Returns: The manifest with labels.
+    ///   - other: A list read with labels.
+    ///   - indices: For each utterance, the index of its labels in the other list.
     /// - Throws: `CorpusError.noLabels`.
     public func withLabels(of other: Manifest, at indices: [Int]) throws -> Manifest {
         guard let lines = other.labelLines else { throw CorpusError.noLabels(manifest: other.name) }
@@ -124,10 +122,9 @@ extension Manifest {
         return result
     }
 
-    /// The same utterances with every label line changed.
+    /// Returns the same utterances with transformed label lines.
     ///
-    /// - Parameter transform: Gets a line and gives another.
-    /// - Returns: The manifest; unchanged without labels.
+    /// - Parameter transform: Maps a label line to another.
     public func mappingLabels(_ transform: (String) -> String) -> Manifest {
         guard let labelLines else { return self }
         var lines = PackedStrings()
@@ -180,7 +177,7 @@ extension Manifest {
             labelLines: try labelFile.map { try readLabels($0, count: counts.count, manifest: url.path) })
     }
 
-    /// The path's length and the sample count of a line, or nil if it is not of that form.
+    /// Returns the path's length and the sample count of a line, or nil if it does not have that form.
     private static func fields(_ line: UnsafeRawBufferPointer) -> (pathLength: Int, count: Int)? {
         guard let base = line.baseAddress, let tab = memchr(base, 0x09, line.count) else { return nil }
         let pathLength = UnsafeRawPointer(tab) - base
@@ -199,7 +196,7 @@ extension Manifest {
         var reader = try LineReader(url)
         lines.reserve(strings: count, bytes: reader.size)
         while let line = try reader.next() {
-            // fairseq parts symbols at any white space; spaces are the only one from here on.
+            // fairseq splits symbols at any white space; after this only spaces separate them.
             if line.contains(where: { (0x09...0x0D).contains($0) }) {
                 lines.append(line.map { (0x09...0x0D).contains($0) ? 0x20 : $0 })
             } else {

@@ -3,33 +3,33 @@ import W2VAudio
 import W2VBase
 
 extension Manifest {
-    /// What a manifest can be written as.
+    /// The file formats of manifests that can be written.
     public enum OutputFormat: String, CaseIterable, Sendable {
         /// fairseq's manifest, with label files beside it.
         case tsv
-        /// JSON lines, which hold transcripts and parts of recordings.
+        /// JSON lines, which hold transcripts and segments of recordings.
         case jsonl
     }
 
     /// Writes the list in a format.
     ///
     /// - Parameters:
-    ///   - url: The file; one of that name is replaced.
-    ///   - format: As what.
-    /// - Throws: `CorpusError`; among others for parts of recordings, which a `.tsv` cannot express.
+    ///   - url: The file; an existing one is replaced.
+    ///   - format: The file format.
+    /// - Throws: `CorpusError`, for example for segments of recordings, which a `.tsv` cannot express.
     public func write(to url: URL, as format: OutputFormat) throws {
         let files = StagedFiles()
         try write(to: url, as: format, in: files)
         try files.commit()
     }
 
-    /// Writes the list in a format, to appear together with other files.
+    /// Writes the list in a format, to be committed together with other files.
     ///
     /// - Parameters:
-    ///   - url: The file; one of that name will be replaced.
-    ///   - format: As what.
-    ///   - files: What the file is written with.
-    /// - Throws: `CorpusError`; among others for parts of recordings, which a `.tsv` cannot express.
+    ///   - url: The file; an existing one will be replaced.
+    ///   - format: The file format.
+    ///   - files: The files to commit together.
+    /// - Throws: `CorpusError`, for example for segments of recordings, which a `.tsv` cannot express.
     public func write(to url: URL, as format: OutputFormat, in files: StagedFiles) throws {
         switch format {
         case .tsv: try writeTabs(to: url, in: files)
@@ -39,10 +39,10 @@ extension Manifest {
 
     /// Writes the list as a fairseq manifest: the root, then `path<TAB>samples`.
     ///
-    /// Where several lists with different roots were joined, the root is the folder that they have in common.
+    /// If joined lists have different roots, the root is their common folder.
     ///
-    /// - Parameter url: The file; one of that name is replaced.
-    /// - Throws: `CorpusError`; among others for parts of recordings, which the format cannot express.
+    /// - Parameter url: The file; an existing one is replaced.
+    /// - Throws: `CorpusError`, for example for segments of recordings, which the format cannot express.
     public func write(to url: URL) throws { try write(to: url, as: .tsv) }
 
     private func writeTabs(to url: URL, in files: StagedFiles) throws {
@@ -70,9 +70,9 @@ extension Manifest {
         try files.write(chain([common], entries), to: url)
     }
 
-    /// The deepest folder that all paths lie in.
+    /// Returns the deepest folder that contains all paths.
     private static func commonFolder(_ paths: [String]) -> String {
-        // Bytes, as the file system compares them: an accent may follow a slash.
+        // Bytes, as the file system compares them: a combining accent may follow a slash.
         let parts = paths.map { $0.utf8.split(separator: 0x2F).map { Substring($0) } }
         var common = parts.first ?? []
         for own in parts.dropFirst() {
@@ -101,10 +101,9 @@ extension Manifest {
     ///
     /// - Parameters:
     ///   - manifest: The manifest's file.
-    ///   - labels: The extension.
-    ///   - files: What the file is written with.
-    /// - Returns: The file.
-    /// - Throws: `CorpusError`.
+    ///   - labels: The labels' extension.
+    ///   - files: The files to commit together.
+    /// - Returns: The label file.
     @discardableResult
     public func writeLabels(beside manifest: URL, labels: String, in files: StagedFiles) throws -> URL {
         guard let labelLines else { throw CorpusError.noLabels(manifest: name) }

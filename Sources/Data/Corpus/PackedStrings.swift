@@ -1,6 +1,6 @@
 import Foundation
 
-/// Many strings in one buffer of UTF-8: millions of paths take as much memory as they have bytes.
+/// Many strings in one UTF-8 buffer: millions of paths take little more memory than their bytes.
 struct PackedStrings: Sendable, Equatable {
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
@@ -19,11 +19,11 @@ struct PackedStrings: Sendable, Equatable {
         bytes.reserveCapacity(byteCount)
     }
 
-    /// Makes room for a whole file when the first lines have shown how long they are, so that growing never copies.
+    /// Reserves memory for a whole file once its first lines show their average length, so that growing never copies.
     ///
     /// - Parameters:
-    ///   - read: How many bytes of the file the strings so far stand for.
-    ///   - size: The file's bytes.
+    ///   - read: The bytes of the file that the strings so far come from.
+    ///   - size: The file's size in bytes.
     mutating func reserveRest(read: Int, of size: Int) {
         guard read > 0, size > read else { return }
         let share = 1.02 * Double(size) / Double(read)
@@ -65,7 +65,7 @@ struct PackedStrings: Sendable, Equatable {
         try bytes.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[range(index)])) }
     }
 
-    /// Whether a string has exactly these bytes.
+    /// Returns whether a string has exactly these bytes.
     func equals(_ index: Int, _ other: UnsafeRawBufferPointer) -> Bool {
         withBytes(index) { own in
             guard own.count == other.count else { return false }
@@ -74,7 +74,7 @@ struct PackedStrings: Sendable, Equatable {
         }
     }
 
-    /// The strings at some indices.
+    /// Returns the strings at some indices.
     func selecting(_ indices: some Collection<Int>) -> PackedStrings {
         var result = PackedStrings()
         result.reserve(strings: indices.count, bytes: 0)

@@ -2,19 +2,19 @@ import Foundation
 import W2VAudio
 import W2VBase
 
-/// Which phone is spoken when: frame-wise phone labels of a manifest's utterances.
+/// Time-aligned phones: frame-wise phone labels of a manifest's utterances.
 ///
-/// The content of the file tells its form:
-/// - a phone for each frame: a line an utterance, in the manifest's order (as fairseq's and NVIDIA's `.ph` beside a
-///   manifest) or beginning with the utterance's name in any order (as CPC's aligned phones of LibriSpeech), then the
+/// The file's contents show its form:
+/// - a phone for each frame: a line per utterance, in the manifest's order (like fairseq's and NVIDIA's `.ph` beside a
+///   manifest) or beginning with the utterance's name in any order (like CPC's aligned phones of LibriSpeech), then the
 ///   phones;
 /// - times: lines `utterance begin end phone`, or NIST's CTM `utterance channel begin duration phone`, in seconds.
 ///
-/// An utterance's name is what the manifest calls it, its path, its file name, or that without its extension.
+/// An utterance's name is its name or path in the manifest, its file name, or the file name without its extension.
 public struct PhoneAlignment: Sendable {
     /// A phone's span.
     public struct Span: Equatable, Sendable {
-        /// The samples at 16 kHz.
+        /// The phone's range of samples at 16 kHz.
         public var samples: Range<Int>
         /// The phone, as an index of ``symbols``.
         public var phone: Int
@@ -25,20 +25,20 @@ public struct PhoneAlignment: Sendable {
     private let spans: [Span]
     private let ranges: [Range<Int>]
 
-    /// How many utterances there are.
+    /// Number of utterances.
     public var count: Int { ranges.count }
 
-    /// An utterance's phones, ascending and without overlap; equal neighboring frames are one span.
+    /// An utterance's phones, ascending and without overlap; equal adjacent frames form one span.
     public subscript(utterance: Int) -> ArraySlice<Span> { spans[ranges[utterance]] }
 
-    /// The phone in the middle of each of a model's frames.
+    /// Returns the phone at the center of each of a model's frames.
     ///
     /// - Parameters:
-    ///   - utterance: Which one.
-    ///   - frames: How many frames.
-    ///   - receptiveField: The samples that a frame reads.
-    ///   - hop: The samples from one frame to the next.
-    /// - Returns: Indices of ``symbols``; nil where no phone is aligned.
+    ///   - utterance: The utterance's index.
+    ///   - frames: Number of frames.
+    ///   - receptiveField: Number of samples that a frame sees.
+    ///   - hop: Number of samples between the starts of adjacent frames.
+    /// - Returns: Indices of ``symbols``; nil for frames without an aligned phone.
     public func phones(_ utterance: Int, frames: Int, receptiveField: Int = 400, hop: Int = 320) -> [Int?] {
         var spans = self[utterance]
         return (0..<frames).map { frame in
@@ -54,10 +54,9 @@ public struct PhoneAlignment: Sendable {
     /// - Parameters:
     ///   - url: The file.
     ///   - manifest: The utterances.
-    ///   - hop: The samples that a label of a frame-wise file stands for; found out from the lengths, if absent (10 or
-    ///     20 ms).
-    /// - Throws: `CorpusError`, naming the line: for a phone outside its recording, overlaps, utterances without phones,
-    ///   and counts of frames that do not go with the recording's length.
+    ///   - hop: Number of samples per label of a frame-wise file; by default inferred from the lengths (10 or 20 ms).
+    /// - Throws: `CorpusError` that names the line: for a phone outside its recording, overlaps, utterances without
+    ///   phones, and frame counts that do not match the recording's length.
     public init(contentsOf url: URL, manifest: Manifest, hop: Int? = nil) throws {
         var builder = Builder(url: url, manifest: manifest)
         try builder.read()
@@ -75,7 +74,7 @@ public struct PhoneAlignment: Sendable {
 private struct Builder {
     let url: URL
     let manifest: Manifest
-    /// For each utterance its frames' phones, or its spans.
+    /// Each utterance's frame-wise phones, if the file has a phone for each frame.
     private var frames: [[Int]]
     private var spans: [[PhoneAlignment.Span]]
     private var lines: [Int]
@@ -102,7 +101,7 @@ private struct Builder {
         return symbols.count - 1
     }
 
-    /// Names that utterances go by, and the utterance; −1 for a name of several.
+    /// Returns the names of utterances with their indices; −1 for a name that several share.
     private func names() -> [ExactText: Int] {
         var names: [ExactText: Int] = [:]
         for index in 0..<manifest.count {
@@ -205,7 +204,7 @@ private struct Builder {
         return PhoneAlignment(symbols: symbols, spans: spans.flatMap { $0 }, ranges: ranges)
     }
 
-    /// Aligners leave out or add a few frames at the end, where a window does not fit.
+    /// Aligners omit or add a few frames at the end, where a window does not fit.
     private static let tolerance = 4
 
     private func fits(_ utterance: Int, hop: Int) -> Bool {
@@ -214,7 +213,7 @@ private struct Builder {
 
     private func inferredHop() throws -> Int {
         let candidates = [160, 320]
-        // The longest recording tells the candidates apart best.
+        // The longest recording best distinguishes the candidates.
         guard
             let longest = manifest.sampleCounts.indices.max(by: {
                 manifest.sampleCounts[$0] < manifest.sampleCounts[$1]

@@ -3,8 +3,8 @@ import W2VBase
 extension RandomPurpose {
     /// The order of utterances and batches.
     public static let shuffle = RandomPurpose(rawValue: 2)
-    /// The beginnings of crops.
+    /// The start offsets of crops.
     public static let crop = RandomPurpose(rawValue: 3)
-    /// The utterances that are held out for validation.
+    /// The choice of utterances held out for validation.
     public static let split = RandomPurpose(rawValue: 12)
 }

@@ -1,16 +1,16 @@
 import Foundation
 import W2VBase
 
-/// Files that belong together: they are written under temporary names, and get their own when all of them are whole.
+/// Files that belong together: written under temporary names, and renamed when all of them are complete.
 ///
-/// What was not committed is removed with this object.
+/// Uncommitted files are removed when this object is released.
 public final class StagedFiles {
     private var files: [(file: AtomicFile, url: URL)] = []
 
-    /// Begins with none.
+    /// Makes an empty set.
     public init() {}
 
-    /// Writes lines a block at a time.
+    /// Writes lines in blocks.
     func write(_ lines: some Sequence<String>, to url: URL) throws {
         AtomicFile.removeLeftovers(of: url)
         do {
@@ -31,22 +31,19 @@ public final class StagedFiles {
         }
     }
 
-    /// Whether a file that was staged is there already with the same content.
-    ///
-    /// - Parameter url: The file.
-    /// - Returns: Whether nothing will change.
+    /// Returns whether a staged file already exists with the same content.
     public func isUnchanged(_ url: URL) -> Bool {
         guard let staged = files.first(where: { $0.url == url }) else { return true }
         guard let temporary = staged.file.temporaryPath else { return false }
         return FileManager.default.contentsEqual(atPath: temporary, andPath: url.path)
     }
 
-    /// Refuses to write manifests beside labels of other lists, which would be taken for their own.
+    /// Refuses to write manifests beside labels of other lists, which would be mistaken for their own.
     ///
     /// - Parameters:
     ///   - manifests: `.tsv` files that were staged.
-    ///   - labels: The extensions of the labels that are written with each.
-    /// - Throws: `CorpusError.staleLabels`, unless the manifests say what they said before.
+    ///   - labels: The extensions of the labels that are written with each manifest.
+    /// - Throws: `CorpusError.staleLabels`, unless the manifests are unchanged.
     public func refuseStaleLabels(beside manifests: [URL], besides labels: [String]) throws {
         let stale = manifests.filter { !isUnchanged($0) }.flatMap { manifest in
             Manifest.labelExtensions.filter { !labels.contains($0) }
@@ -57,7 +54,7 @@ public final class StagedFiles {
         throw CorpusError.staleLabels(manifest: first.relativePath, files: stale.map(\.relativePath))
     }
 
-    /// Refuses to replace files that hold something else.
+    /// Refuses to replace files that have other contents.
     ///
     /// - Throws: `CorpusError.occupied`.
     public func refuseReplacing() throws {
@@ -67,7 +64,7 @@ public final class StagedFiles {
         guard occupied.isEmpty else { throw CorpusError.occupied(files: occupied.map(\.relativePath)) }
     }
 
-    /// Gives all files their names; those that were there are replaced.
+    /// Gives all files their names, replacing existing files.
     ///
     /// - Throws: `CorpusError.unwritable`.
     public func commit() throws {

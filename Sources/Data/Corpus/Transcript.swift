@@ -3,32 +3,28 @@ import W2VBase
 
 /// Transcripts as label lines: fairseq's `.wrd` (words) and `.ltr` (letters).
 public enum Transcript {
-    /// The words, separated by single spaces: a line of a `.wrd` file.
-    ///
-    /// - Parameter text: A transcript.
-    /// - Returns: The same words.
+    /// Returns the words, separated by single spaces: a line of a `.wrd` file.
     public static func words(_ text: String) -> String {
         text.whitespaceSeparated.joined(separator: " ")
     }
 
-    /// The letters, separated by spaces, with `|` after every word: a line of a `.ltr` file.
+    /// Returns the letters, separated by spaces, with `|` after every word: a line of a `.ltr` file.
     ///
-    /// A letter is a Unicode code point, as fairseq's scripts have it.
-    ///
-    /// - Parameter text: A transcript.
-    /// - Returns: `A B | C |` for `AB C`; empty for an empty transcript.
+    /// A letter is a Unicode code point, as in fairseq's scripts: `A B | C |` for `AB C`. An empty transcript gives an
+    /// empty line.
     public static func letters(_ text: String) -> String {
         var line: [UInt8] = []
         appendLine(Array(text.utf8), labels: "ltr", to: &line)
         return String(decoding: line, as: UTF8.self)
     }
 
-    /// Whether labels of this extension are made of a transcript: spelled, or as words.
+    /// Returns whether labels of this extension are made from a transcript: spelled, or as words.
     static func isSpelled(_ labels: String) -> Bool { labels == "ltr" || labels == "wrd" }
 
-    /// Appends the label line of a transcript: `ltr` spells it, `wrd` takes its words, any other takes it as it is.
+    /// Appends the label line of a transcript: `ltr` spells it, `wrd` takes its words, any other extension takes it
+    /// unchanged.
     ///
-    /// It works on bytes, because lists of millions pass through it.
+    /// Works on bytes, because lists of millions of lines pass through it.
     static func appendLine(_ text: [UInt8], labels: String, to line: inout [UInt8]) {
         guard isSpelled(labels) else {
             line.append(contentsOf: text)
@@ -69,24 +65,24 @@ public enum Transcript {
         return scalar?.properties.isWhitespace ?? false
     }
 
-    /// The transcript that a `.ltr` line spells.
+    /// Returns the transcript that a `.ltr` line spells.
     ///
     /// - Parameter letters: Symbols separated by spaces, with `|` between words.
     /// - Returns: Words separated by single spaces.
     public static func text(fromLetters letters: String) -> String {
-        // Code point by code point, as fairseq: a mark after a space is a symbol of its own.
+        // Code point by code point, as in fairseq: a combining mark after a space is a symbol of its own.
         var text = String.UnicodeScalarView()
         text.append(contentsOf: letters.unicodeScalars.lazy.filter { $0 != " " }.map { $0 == "|" ? " " : $0 })
         return spaced(String(text))
     }
 
-    /// What a label line says.
+    /// Returns the text of a label line.
     ///
-    /// Symbols that are never part of a text, such as `<pad>`, are left out, as where a model's output is read.
+    /// Special symbols that are never part of a text, such as `<pad>`, are left out, as for a model's output.
     ///
     /// - Parameters:
     ///   - line: Symbols separated by spaces.
-    ///   - isSpelled: Whether the symbols are letters with `|` between words, or each a word.
+    ///   - isSpelled: Whether the symbols are letters with `|` between words, rather than words.
     /// - Returns: Words separated by single spaces.
     public static func text(ofLine line: String, isSpelled: Bool) -> String {
         var line = line
@@ -98,15 +94,15 @@ public enum Transcript {
         return isSpelled ? text(fromLetters: line) : spaced(line)
     }
 
-    /// What spaces separate, with single spaces; other white space is a symbol like any other.
+    /// Joins what is between spaces with single spaces; other white space is a symbol like any other.
     static func spaced(_ text: String) -> String {
         text.unicodeScalars.split(separator: " ").map { Substring($0) }.joined(separator: " ")
     }
 
-    /// Writes the `.ltr` and `.wrd` files beside a manifest; those that are there are replaced.
+    /// Writes the `.ltr` and `.wrd` files beside a manifest, replacing existing ones.
     ///
     /// - Parameters:
-    ///   - transcripts: One an utterance, in the manifest's order.
+    ///   - transcripts: One per utterance, in the manifest's order.
     ///   - manifest: The `.tsv` file, whose name the two files share.
     /// - Throws: `CorpusError`; a transcript with `|` is refused, since that is the word boundary.
     public static func writeLabels(_ transcripts: [String], beside manifest: URL) throws {
@@ -115,12 +111,12 @@ public enum Transcript {
         try files.commit()
     }
 
-    /// Writes the `.ltr` and `.wrd` files beside a manifest, to appear together with other files.
+    /// Writes the `.ltr` and `.wrd` files beside a manifest, to be committed together with other files.
     ///
     /// - Parameters:
-    ///   - transcripts: One an utterance, in the manifest's order.
+    ///   - transcripts: One per utterance, in the manifest's order.
     ///   - manifest: The `.tsv` file, whose name the two files share.
-    ///   - files: What the files are written with.
+    ///   - files: The files to commit together.
     /// - Throws: `CorpusError`; a transcript with `|` is refused, since that is the word boundary.
     public static func writeLabels(
         _ transcripts: [String], beside manifest: URL, in files: StagedFiles

@@ -4,27 +4,27 @@ import W2VBase
 extension Transcript {
     /// Reads transcripts for a manifest's utterances.
     ///
-    /// The file either has one transcript a line in the manifest's order, or lines of a key and its transcript in any
-    /// order, as LibriSpeech's `*.trans.txt` and Kaldi's `text`. The key is an utterance's path, its file name, or its file
-    /// name without extension; white space parts it from the transcript. Lines about other utterances are passed over, and
-    /// so are blank lines between keys.
+    /// The file has either one transcript per line in the manifest's order, or lines of a key and its transcript in any
+    /// order, like LibriSpeech's `*.trans.txt` and Kaldi's `text`. The key is an utterance's path, its file name, or
+    /// its file name without extension; white space separates it from the transcript. Lines about other utterances and
+    /// blank lines between keys are ignored.
     ///
     /// - Parameters:
     ///   - url: The file.
     ///   - manifest: The utterances.
-    /// - Returns: One transcript an utterance, in the manifest's order.
-    /// - Throws: `CorpusError`; a transcript with `|` is refused, since that is the word boundary, and so are a key that
-    ///   fits several recordings, and lines that may or may not have keys.
+    /// - Returns: One transcript per utterance, in the manifest's order.
+    /// - Throws: `CorpusError`, also for a transcript with `|`, which is the word boundary, for a key that matches
+    ///   several recordings, and for lines that may or may not have keys.
     public static func read(_ url: URL, for manifest: Manifest) throws -> [String] {
         try read([url], for: manifest)
     }
 
-    /// Reads transcripts for a manifest's utterances from several files: all of them with keys, unless there is but one.
+    /// Reads transcripts for a manifest's utterances from several files, which must have keys unless there is only one.
     ///
     /// - Parameters:
     ///   - urls: The files.
     ///   - manifest: The utterances.
-    /// - Returns: One transcript an utterance, in the manifest's order.
+    /// - Returns: One transcript per utterance, in the manifest's order.
     /// - Throws: `CorpusError`, as for one file.
     public static func read(_ urls: [URL], for manifest: Manifest) throws -> [String] {
         let names = UtteranceNames(manifest)
@@ -64,7 +64,7 @@ extension Transcript {
     }
 
     private static func byKey(_ lines: [TranscriptLine], for manifest: Manifest) throws -> [String] {
-        // Without lines, the manifest's first utterance is what lacks one.
+        // Without lines, the manifest's first utterance is the one without a transcript.
         let place = lines.first?.file ?? URL(fileURLWithPath: manifest.name)
         var keys = KeyedUtterances(place)
         for (index, line) in lines.enumerated() {
@@ -99,10 +99,10 @@ extension Transcript {
         }
     }
 
-    /// Whether lines begin with keys: with a tab behind, or with names of utterances and a transcript behind.
+    /// Returns whether lines begin with keys: words before a tab, or names of utterances before a transcript.
     ///
-    /// - Throws: `CorpusError`, where lines begin with what looks like keys but fits no utterance, and where names are
-    ///   words too, so that it cannot be told.
+    /// - Throws: `CorpusError` if lines begin with what looks like keys but matches no utterance, or if the names are
+    ///   words too, so that the two cannot be distinguished.
     private static func hasKeys(
         _ lines: [String], of url: URL, _ names: UtteranceNames, mayLackKeys: Bool
     ) throws -> Bool {
@@ -127,8 +127,8 @@ extension Transcript {
                 file: url.path, line: line.0, found: line.1, manifest: names.manifest.name,
                 example: names.manifest.path(0))
         }
-        // Recordings may be named by what is said in them: then nothing tells "yes" the name from "yes" the word. Numbers
-        // are words too, but hardly each of the recordings' own once.
+        // Recordings may be named by the words spoken in them: then the name "yes" cannot be distinguished from the
+        // word "yes". Numbers are words too, but each line hardly begins with a different recording's number by chance.
         let areWords = named.allSatisfy { $1.key.unicodeScalars.allSatisfy(\.properties.isAlphabetic) }
         let areNumbers = named.allSatisfy { $1.key.utf8.allSatisfy { (0x30...0x39).contains($0) } }
         let areDistinct = Set(named.map { ExactText($1.key) }).count == filled.count
@@ -139,8 +139,8 @@ extension Transcript {
         return true
     }
 
-    /// Whether a line's first word is one as people name recordings, but hardly write in transcripts: `26-1001-0000`,
-    /// `spk1_utt2`, `clips/a.mp3`, `LJ001-0001`.
+    /// Returns whether a line's first word looks like a recording's name rather than a word of a transcript:
+    /// `26-1001-0000`, `spk1_utt2`, `clips/a.mp3`, `LJ001-0001`.
     private static func looksLikeKey(_ word: String, isAlone: Bool) -> Bool {
         guard !isAlone else { return false }
         let scalars = word.unicodeScalars
@@ -150,22 +150,22 @@ extension Transcript {
     }
 }
 
-/// The names that a manifest's utterances go by, to find them where lines begin.
+/// The names of a manifest's utterances, to find them at the beginning of lines.
 private struct UtteranceNames {
-    /// What a line begins with.
+    /// The beginning of a line.
     struct Key {
         var key: String
-        /// The transcript behind it.
+        /// The transcript after it.
         var text: String
-        /// Whether it is the name of an utterance.
+        /// Whether it is an utterance's name.
         var isName: Bool
     }
 
     let manifest: Manifest
     private let names: Set<ExactText>
-    /// The names that have other signs than ASCII, composed.
+    /// The names with non-ASCII characters, in composed form.
     private let composed: Set<ExactText>
-    /// The most words that a name has: file names may have spaces.
+    /// Maximum number of words in a name: file names may have spaces.
     private let longest: Int
 
     init(_ manifest: Manifest) {
@@ -179,13 +179,13 @@ private struct UtteranceNames {
         longest = names.reduce(1) { max($0, $1.text.unicodeScalars.count(where: \.properties.isWhitespace) + 1) }
     }
 
-    /// The key that a line begins with.
+    /// Finds the key at the beginning of a line.
     ///
     /// - Parameters:
     ///   - line: A key and a transcript.
-    ///   - onlyTabs: Whether a tab ends the key, and spaces are part of it.
-    /// - Returns: What stands before the first tab, if it is a name, or if only tabs count; else the longest name before
-    ///   white space; else the first word.
+    ///   - onlyTabs: Whether only a tab ends the key, which may have spaces.
+    /// - Returns: The text before the first tab, if it is a name or only tabs count; otherwise the longest name before
+    ///   white space; otherwise the first word.
     func key(of line: String, onlyTabs: Bool = false) -> Key {
         let scalars = line.unicodeScalars
         if let tab = scalars.firstIndex(of: "\t") {
@@ -215,12 +215,13 @@ private struct UtteranceNames {
         return Key(key: key, text: String(text), isName: names.contains(ExactText(key)))
     }
 
-    /// The first line that has the name of an utterance where no key is looked for, if most lines have one.
+    /// Finds the first line with an utterance's name in another place than a key's, if most lines have one.
     ///
     /// Taken for transcripts, such lines would have the names among their words.
+    ///
     /// - Parameters:
     ///   - lines: Lines with their numbers.
-    ///   - named: How many lines begin with a name as they should.
+    ///   - named: Number of lines that begin with a name as they should.
     /// - Returns: The line, and what was expected in its place.
     func misplaced(in lines: [(Int, String)], besides named: Int) -> (line: (Int, String), expected: String)? {
         let wrong = lines.compactMap { line in problem(line.1).map { (line: line, expected: $0) } }
@@ -237,7 +238,7 @@ private struct UtteranceNames {
         {
             return "\(expected); here the key stands in parentheses at the end"
         }
-        // Tables with commas, semicolons or bars between their columns, perhaps with quotation marks.
+        // Tables with commas, semicolons or bars between their columns, possibly with quotation marks.
         for separator: Unicode.Scalar in [",", ";", "|"] {
             if let end = scalars.firstIndex(of: separator),
                 has(Substring(scalars[..<end]).trimmingCharacters(in: CharacterSet(charactersIn: " \"")))
@@ -255,7 +256,7 @@ private struct UtteranceNames {
 
     private func has(_ name: some StringProtocol) -> Bool { names.contains(ExactText(name)) }
 
-    /// Whether some keys are those of all utterances, or would be if they fitted one each.
+    /// Returns whether some keys are those of all utterances, or would be if each matched only one.
     func cover(_ keys: [String]) -> Bool {
         var found = KeyedUtterances(URL(fileURLWithPath: manifest.name))
         for key in keys { _ = found.insert(key, line: 1) }

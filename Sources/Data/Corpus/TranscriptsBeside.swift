@@ -2,23 +2,21 @@ import Foundation
 import W2VBase
 
 extension Manifest {
-    /// How many recordings have a transcript beside them.
+    /// Counts the recordings that have a transcript beside them.
     ///
-    /// - Parameter labels: `ltr` and `wrd` look for a `.txt`, and for lines in a `*.trans.txt` as LibriSpeech has them; any
+    /// - Parameter labels: `ltr` and `wrd` look for a `.txt`, and for lines in a `*.trans.txt` like LibriSpeech's; any
     ///   other, for a file of that extension.
-    /// - Returns: The count.
-    /// - Throws: `CorpusError`, if a `*.trans.txt` cannot be read.
+    /// - Throws: `CorpusError` if a `*.trans.txt` cannot be read.
     public func countTranscriptsBeside(_ labels: String) throws -> Int {
         var beside = TranscriptsBeside(labels)
         return try (0..<count).count { try beside.place(of: audio($0)) != nil }
     }
 
-    /// The same utterances with the transcripts that lie beside their recordings.
+    /// Returns the same utterances with the transcripts beside their recordings.
     ///
-    /// - Parameter labels: `ltr` and `wrd` read `.txt` files, and lines of `*.trans.txt` files; any other, the files of that
-    ///   extension.
-    /// - Returns: The manifest with labels.
-    /// - Throws: `CorpusError.noTranscripts`, if some are missing; or what is wrong with one of them.
+    /// - Parameter labels: `ltr` and `wrd` read `.txt` files, and lines of `*.trans.txt` files; any other, the files of
+    ///   that extension.
+    /// - Throws: `CorpusError.noTranscripts` if some are missing; `CorpusError` if one cannot be read.
     public func labeledFromFiles(_ labels: String) throws -> Manifest {
         var lines = PackedStrings()
         for text in try transcriptsBeside(labels) {
@@ -27,11 +25,10 @@ extension Manifest {
         return withLabels(lines, labels: labels)
     }
 
-    /// The transcripts that lie beside the recordings.
+    /// Reads the transcripts beside the recordings, one per utterance.
     ///
     /// - Parameter labels: As for ``labeledFromFiles(_:)``.
-    /// - Returns: One an utterance.
-    /// - Throws: `CorpusError.noTranscripts`, if some are missing; or what is wrong with one of them.
+    /// - Throws: `CorpusError.noTranscripts` if some are missing; `CorpusError` if one cannot be read.
     public func transcriptsBeside(_ labels: String = "ltr") throws -> [String] {
         var beside = TranscriptsBeside(labels)
         let places = try (0..<count).map { try beside.place(of: audio($0)) }
@@ -51,7 +48,7 @@ extension Manifest {
         }
     }
 
-    /// Where the transcript of an utterance of a folder stands.
+    /// Returns the file and line of an utterance's transcript in a folder.
     func transcriptPlace(of index: Int, labels: String) -> (file: String, line: Int) {
         var beside = TranscriptsBeside(labels)
         guard let place = try? beside.place(of: audio(index)) else { return (beside.ownFile(of: audio(index)).path, 1) }
@@ -61,7 +58,7 @@ extension Manifest {
 
 /// Finds transcripts beside recordings.
 private struct TranscriptsBeside {
-    /// Where a transcript stands, and its text where that was read already.
+    /// A transcript's file and line, and its text if it was read already.
     struct Place {
         var file: URL
         var line = 1
@@ -70,7 +67,7 @@ private struct TranscriptsBeside {
 
     private let pathExtension: String
     private let readsLists: Bool
-    /// For each folder, what its `*.trans.txt` files say, by the recordings' names.
+    /// For each folder, the transcripts of its `*.trans.txt` files, by the recordings' names.
     private var folders: [ExactText: [ExactText: Place]] = [:]
 
     init(_ labels: String) {
@@ -78,10 +75,10 @@ private struct TranscriptsBeside {
         pathExtension = readsLists ? "txt" : labels
     }
 
-    /// The recording's own file of a transcript, which need not be there.
+    /// Returns the file of a recording's own transcript, which may not exist.
     func ownFile(of audio: URL) -> URL { audio.deletingPathExtension().appendingPathExtension(pathExtension) }
 
-    /// The transcript of a recording: its own file, or a line that begins with its name; nil where there is none.
+    /// Finds a recording's transcript: its own file, or a line that begins with its name; nil if there is none.
     mutating func place(of audio: URL) throws -> Place? {
         let own = ownFile(of: audio)
         if access(own.path, F_OK) == 0 { return Place(file: own) }
@@ -99,7 +96,7 @@ private struct TranscriptsBeside {
             ?? lines[ExactText(audio.deletingPathExtension().lastPathComponent)]
     }
 
-    /// The lines of a folder's `*.trans.txt` files, each a name, white space and a transcript.
+    /// Reads the lines of a folder's `*.trans.txt` files, each a name, white space and a transcript.
     private static func lists(in folder: URL) throws -> [ExactText: Place] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
         var places: [ExactText: Place] = [:]

@@ -1,21 +1,21 @@
 import Foundation
 import W2VBase
 
-/// What utterances can be grouped by, such as who speaks.
+/// Properties that utterances can be grouped by, such as the speaker.
 public enum UtteranceTags {
     /// Reads a tag of each of a manifest's utterances.
     ///
-    /// Without a table the list itself must say it: JSON lines and lists by a key of the utterance's object; a Kaldi
-    /// folder by its file `utt2TAG`, or `spk2TAG` for what the speakers have (`speaker` is `utt2spk`).
+    /// Without a table the list itself must have the tag: in JSON lines and lists a key of the utterance's object; in a
+    /// Kaldi folder the file `utt2TAG`, or `spk2TAG` for a property of speakers (`speaker` is `utt2spk`).
     ///
     /// - Parameters:
     ///   - tag: The tag's name.
-    ///   - manifest: The utterances, as they were read from disk.
+    ///   - manifest: The utterances, as read from disk.
     ///   - table: A table with tabs between its columns, whose first line names them. The column `path` has each
-    ///     utterance's path as the manifest has it, its file name, or that without its extension; the tag is another
-    ///     column. Lines may be in any order, and about other utterances too.
-    /// - Returns: The value of each utterance, nil where it has none.
-    /// - Throws: `CorpusError`, where no utterance has the tag.
+    ///     utterance's path as in the manifest, its file name, or the file name without its extension; the tag is
+    ///     another column. Lines may be in any order, and may be about other utterances too.
+    /// - Returns: Each utterance's value, nil if it has none.
+    /// - Throws: `CorpusError` if no utterance has the tag.
     public static func read(_ tag: String, of manifest: Manifest, from table: URL? = nil) throws -> [String?] {
         if let table { return try column(tag, of: table, for: manifest) }
         var values: [String?] = []
@@ -65,7 +65,7 @@ public enum UtteranceTags {
         }
     }
 
-    /// A value as people write it; nil for `null`, lists and objects.
+    /// Formats a value as people write it; nil for `null`, lists and objects.
     private static func text(_ value: JSONValue?) -> String? {
         switch value {
         case .string(let text): text
@@ -103,7 +103,7 @@ public enum UtteranceTags {
 
     // MARK: - Tables
 
-    /// What tabs separate, code point by code point.
+    /// Splits a line at tabs, code point by code point.
     private static func columns(_ line: String) -> [String] {
         line.unicodeScalars.split(separator: "\t", omittingEmptySubsequences: false).map { String($0) }
     }

@@ -9,7 +9,7 @@ public struct Checksum: Equatable, Sendable {
         case md5 = "MD5"
         /// SHA-256.
         case sha256 = "SHA-256"
-        /// SHA-1 of git's blob with the file's content, the name of the file on a git server.
+        /// SHA-1 of git's blob with the file's content, which names the file on a git server.
         case gitBlob = "git SHA-1"
 
         /// The number of hexadecimal digits.

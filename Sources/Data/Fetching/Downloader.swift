@@ -1,26 +1,24 @@
 import Foundation
 import Logging
 
-/// Fetches files over HTTP and HTTPS: from the first of several addresses that has them, going on where an earlier
-/// attempt ended, and never giving a file its name before it is whole and what its publisher says.
+/// Fetches files over HTTP and HTTPS from the first of several addresses that has them.
+///
+/// It continues where an earlier attempt ended, and gives a file its name only when it is complete and verified.
 public struct Downloader: Sendable {
-    /// How patiently.
+    /// Timeouts and retries.
     public var options: FetchOptions
 
-    /// Makes a downloader.
-    ///
-    /// - Parameter options: How patiently.
+    /// Makes a downloader with timeouts and retries.
     public init(options: FetchOptions = FetchOptions()) { self.options = options }
 
-    /// Fetches a file, unless it is there already.
+    /// Fetches a file, unless it exists already.
     ///
-    /// While one address gives bytes it is kept to, however often its connection breaks; otherwise the next one follows,
-    /// and after the last, with a growing pause, the first again.
+    /// An address is kept as long as it delivers bytes, however often its connection breaks; otherwise the next one
+    /// follows, and after the last one, with a growing pause, the first again.
     ///
     /// - Parameters:
     ///   - download: The file.
-    ///   - monitor: Is told how far it is, and may stop it; what has come is kept then.
-    /// - Returns: The file.
+    ///   - monitor: Receives progress, and may stop the transfer, keeping the partial file.
     /// - Throws: `FetchError`.
     public func fetch(_ download: Download, monitor: FetchMonitor = FetchMonitor()) throws -> FetchedFile {
         try SystemLibrary.curl.load()
@@ -56,10 +54,9 @@ public struct Downloader: Sendable {
     /// Fetches a short text, such as a server's listing.
     ///
     /// - Parameters:
-    ///   - address: Where it is.
-    ///   - header: A line of the request's head.
-    ///   - monitor: May stop it.
-    /// - Returns: The bytes.
+    ///   - address: The text's address.
+    ///   - header: An additional line of the request's head.
+    ///   - monitor: May stop the request.
     /// - Throws: `FetchError`.
     public func data(
         _ address: String, header: String? = nil, monitor: FetchMonitor = FetchMonitor()
@@ -81,7 +78,7 @@ public struct Downloader: Sendable {
         else { throw FetchError.badAddress(address) }
     }
 
-    /// The file, if it is there and right; a wrong one is set aside.
+    /// Returns the file if it exists and is correct; a wrong one is set aside.
     private func present(_ download: Download, _ monitor: FetchMonitor) throws -> FetchedFile? {
         guard let bytes = size(download.destination) else { return nil }
         let isRight =
@@ -117,17 +114,18 @@ public struct Downloader: Sendable {
     }
 }
 
-/// The attempts at one file.
+/// The attempts to fetch one file.
 private struct Attempt {
     let download: Download
     var part: PartialFile
     let monitor: FetchMonitor
-    /// Why each address failed last.
+    /// The reason of each address's last failure.
     var reasons: [String: String] = [:]
     var wrongChecksum: FetchError?
-    /// How many bytes came.
+    /// Number of bytes received.
     var received = 0
-    /// The only address that the partial file's bytes are from; nil where some are another's or an earlier run's.
+    /// The only address that the partial file's bytes come from; nil if some come from another address or an earlier
+    /// run.
     private var origin: String?
 
     init(download: Download, part: PartialFile, monitor: FetchMonitor) {
@@ -136,7 +134,7 @@ private struct Attempt {
         self.monitor = monitor
     }
 
-    /// Asks one address until the file is whole or nothing more comes.
+    /// Requests the file from one address until it is complete or no more bytes come.
     mutating func exhaust(_ address: String, _ options: FetchOptions) throws -> Transfer.Outcome {
         while true {
             try monitor.stopIfAsked(at: download.name)
@@ -176,7 +174,7 @@ private struct Attempt {
         ["file": "\(download.destination.path)", "address": "\(address)"]
     }
 
-    /// Compares the whole file with its publisher's checksum and gives it its name.
+    /// Compares the complete file with its publisher's checksum, and gives it its name.
     private mutating func verify(_ address: String) throws -> Transfer.Outcome? {
         if let expected = download.checksum {
             let found = try Checksum.compute(expected.kind, of: part.url, monitor: monitor)
@@ -184,7 +182,7 @@ private struct Attempt {
                 let reason = "the \(expected.kind.rawValue) is \(found.digest) and should be \(expected.digest)"
                 reasons[address] = reason
                 if origin != address {
-                    // The beginning is an earlier run's or another address's: perhaps it is what is wrong.
+                    // The beginning comes from an earlier run or another address, which may be the problem.
                     monitor.logger.warning(
                         "\(download.name): \(reason); fetching it once more from the beginning",
                         metadata: metadata(address))

@@ -1,34 +1,34 @@
 import Foundation
 import W2VBase
 
-/// What can go wrong while something is fetched or unpacked.
+/// Errors of fetching or unpacking.
 public enum FetchError: ExplainedError, Equatable {
-    /// A library of the system cannot be loaded; `package` is Debian's name for it.
+    /// A system library cannot be loaded; `package` is its Debian package.
     case missingLibrary(name: String, package: String, reason: String)
-    /// An address is not of a kind that can be fetched.
+    /// The address is of a kind that cannot be fetched.
     case badAddress(String)
-    /// No address gave the file; one reason for each, in the order in which they were tried.
+    /// No address delivered the file; `attempts` are the reasons, in the order of the attempts.
     case unreachable(file: String, attempts: [String])
-    /// What came is not what the publisher describes; `kept` is where it lies now.
+    /// The received file differs from the publisher's; it is kept at `kept`.
     case wrongChecksum(file: String, address: String, kind: String, expected: String, found: String, kept: String)
-    /// What came is of another kind; `kept` is where it lies now.
+    /// The received file is of another kind; it is kept at `kept`.
     case otherContent(file: String, expected: String, kept: String)
-    /// There is not enough room on the disk, in bytes.
+    /// There is not enough space on the disk, in bytes.
     case noSpace(folder: String, needed: Int, free: Int)
     /// The file cannot be written or read; `reason` is the operating system's.
     case unwritable(file: String, reason: String)
     /// Another process is fetching the same file.
     case busy(file: String)
-    /// An archive is damaged, cut off or of another format.
+    /// An archive is damaged, truncated or of another format.
     case damagedArchive(file: String, reason: String)
-    /// An archive holds something that it must not; nothing of it was kept.
+    /// An archive holds a forbidden entry; its contents were discarded.
     case unsafeArchive(file: String, entry: String, reason: String)
-    /// A server's answer cannot be understood.
+    /// A server's response cannot be understood.
     case badAnswer(address: String, reason: String)
-    /// A signal asked to stop; `file` is what was being worked on.
+    /// A signal asked to stop; `file` was in progress.
     case stopped(signal: Int32, file: String)
 
-    /// Input for bad data, interrupted after a signal, else failure.
+    /// Input for bad data, interrupted after a signal, otherwise failure.
     public var kind: ErrorKind {
         switch self {
         case .wrongChecksum, .otherContent, .damagedArchive, .unsafeArchive: .input
@@ -37,7 +37,7 @@ public enum FetchError: ExplainedError, Equatable {
         }
     }
 
-    /// What went wrong with which file or address, and what to do.
+    /// The problem with the file or address, and what to do about it.
     public var explanation: Explanation {
         switch self {
         case .missingLibrary(let name, let package, let reason):
@@ -79,6 +79,6 @@ public enum FetchError: ExplainedError, Equatable {
 }
 
 extension Phrase {
-    /// How to continue a transfer that stopped.
+    /// Advice to continue a transfer that stopped.
     public static let fetchAgain = Phrase("fetch it again to continue where it stopped", name: "fetchAgain")
 }

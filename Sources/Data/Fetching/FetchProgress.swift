@@ -2,39 +2,32 @@ import Foundation
 import Logging
 import W2VBase
 
-/// How far a fetching, checking or unpacking is.
+/// The progress of fetching, checking or unpacking.
 public struct FetchProgress: Equatable, Sendable, CustomStringConvertible {
-    /// What is being done.
+    /// The kind of work.
     public enum Phase: String, Sendable {
-        /// Bytes come in.
+        /// A file is being received.
         case fetching
-        /// A checksum is computed.
+        /// A checksum is being computed.
         case checking
-        /// An archive is unpacked.
+        /// An archive is being unpacked.
         case unpacking
-        /// Recordings are listed; what is counted is folders.
+        /// Recordings are being listed; the count is of folders.
         case listing
     }
 
     /// The file's name.
     public var name: String
-    /// What is being done.
+    /// The kind of work.
     public var phase: Phase
-    /// How many of the file's bytes are done, those of earlier attempts included; of folders, if these are listed.
+    /// Number of bytes done, including earlier attempts; number of folders, if recordings are listed.
     public var done: Int
-    /// The file's size in bytes, or the number of folders; nil where the server does not tell.
+    /// The file's size in bytes, or the number of folders; nil if the server does not report it.
     public var total: Int?
-    /// How many bytes a second go, of late; nil at the beginning.
+    /// Recent bytes per second; nil at the beginning.
     public var rate: Double?
 
-    /// Describes how far something is.
-    ///
-    /// - Parameters:
-    ///   - name: The file's name.
-    ///   - phase: What is being done.
-    ///   - done: How much is done.
-    ///   - total: How much there is.
-    ///   - rate: How many bytes a second go.
+    /// Makes a progress report.
     public init(name: String, phase: Phase, done: Int, total: Int?, rate: Double? = nil) {
         self.name = name
         self.phase = phase
@@ -43,7 +36,7 @@ public struct FetchProgress: Equatable, Sendable, CustomStringConvertible {
         self.rate = rate
     }
 
-    /// How many seconds are left at this rate; nil where that cannot be told.
+    /// Estimated remaining seconds at this rate; nil if unknown.
     public var secondsLeft: Double? {
         guard let total, let rate, rate > 0, total >= done else { return nil }
         return Double(total - done) / rate
@@ -75,14 +68,14 @@ struct RateMeter {
         progress = FetchProgress(name: name, phase: phase, done: done, total: total)
     }
 
-    /// Counts bytes and returns where that leaves the whole.
+    /// Counts bytes, and returns the progress.
     mutating func advance(by count: Int) -> FetchProgress {
         progress.done += count
         bytesSinceMark += count
         let elapsed = (ContinuousClock.now - mark) / .seconds(1)
         if elapsed >= 0.5 {
             let rate = Double(bytesSinceMark) / elapsed
-            // The last ten seconds or so count.
+            // An average over about the last ten seconds.
             let weight = min(1, elapsed / 10)
             progress.rate = progress.rate.map { $0 + (rate - $0) * weight } ?? rate
             mark = .now
@@ -92,23 +85,23 @@ struct RateMeter {
     }
 }
 
-/// What a fetching tells its caller, and asks it.
+/// A caller's view of and control over fetching.
 ///
-/// Everything is called on the thread that fetches.
+/// All closures are called on the thread that fetches.
 public struct FetchMonitor {
-    /// Is told how far it is, many times a second.
+    /// Receives the progress, many times a second.
     public var report: (FetchProgress) -> Void
-    /// Gets what people should know, as a connection that broke or a mirror that failed, and details at `debug`.
+    /// Receives messages for people, for example about a broken connection or a failed mirror, and details at `debug`.
     public var logger: Logger
-    /// Is asked many times a second whether a signal wants the work to stop.
+    /// Polled many times a second for the signal that asks the work to stop.
     public var stop: () -> Int32?
 
     /// Makes a monitor.
     ///
     /// - Parameters:
-    ///   - report: Is told how far it is.
-    ///   - logger: Gets what people should know.
-    ///   - stop: Is asked for a signal that came.
+    ///   - report: Receives the progress.
+    ///   - logger: Receives messages for people.
+    ///   - stop: Polled for a received signal.
     public init(
         report: @escaping (FetchProgress) -> Void = { _ in },
         logger: Logger = Logger(label: "wav2vec2.fetching") { _ in SwiftLogNoOpLogHandler() },
@@ -119,9 +112,9 @@ public struct FetchMonitor {
         self.stop = stop
     }
 
-    /// Ends the work if a signal came.
+    /// Throws an error if a signal was received.
     ///
-    /// - Parameter file: What is being worked on.
+    /// - Parameter file: The file in progress.
     /// - Throws: `FetchError.stopped`.
     public func stopIfAsked(at file: String) throws {
         if let signal = stop() { throw FetchError.stopped(signal: signal, file: file) }

@@ -41,7 +41,7 @@ public struct HubRepository: Equatable, Sendable {
 
     /// Lists the files that are needed to use the model.
     ///
-    /// Of several forms of the weights the first one found is used: `model.safetensors`, the same in parts,
+    /// Of several forms of the weights the first existing one is used: `model.safetensors`, the same in parts,
     /// `pytorch_model.bin`, the same in parts.
     ///
     /// - Parameters:
@@ -80,9 +80,9 @@ public struct HubRepository: Equatable, Sendable {
             commit: commit, files: files, leftOut: entries.map(\.path).filter { !wanted.contains($0) }.sorted())
     }
 
-    /// A file as the hub lists it.
+    /// A file in the hub's listing.
     ///
-    /// Large ones are in LFS, which names them by their SHA-256; git names the others.
+    /// Large files are in LFS, which names them by their SHA-256; git names the others.
     private struct Entry: Decodable {
         struct LargeFile: Decodable {
             var oid: String
@@ -101,9 +101,9 @@ public struct HubRepository: Equatable, Sendable {
         }
     }
 
-    /// Which of a repository's files make the model.
+    /// Selects the files of a repository that make up the model.
     ///
-    /// Only plain names: nothing leads out of the folder.
+    /// Only plain names: paths cannot lead out of the folder.
     static func wanted(_ names: [String]) -> Set<String> {
         let plain = names.filter { !$0.contains("/") && !$0.hasPrefix(".") && $0.utf8.count < 200 }
         var wanted = Set(

@@ -2,15 +2,15 @@ import Foundation
 import SystemPackage
 import W2VBase
 
-/// A file that is being fetched: `NAME.part`, and beside it `NAME.part.source`, which says what it is a part of.
+/// A file that is being fetched: `NAME.part`, with `NAME.part.source` beside it, which describes its source.
 ///
-/// Bytes are only ever appended, so that a process that is killed leaves a beginning that another can go on from.
+/// Bytes are only ever appended, so that a killed process leaves a beginning that another one can continue.
 final class PartialFile {
     let url: URL
     private let destination: URL
     private let descriptor: FileDescriptor
     private(set) var size: Int
-    /// Whether this process holds the lock: what another one is fetching is its own to remove.
+    /// Whether this process holds the lock; only the process that fetches a file may remove it.
     private var isOwned = false
 
     private var sourceURL: URL { url.appendingPathExtension("source") }
@@ -34,18 +34,18 @@ final class PartialFile {
         } catch let error as Errno {
             throw FetchError.unwritable(file: url.path, reason: String(cString: strerror(error.rawValue)))
         }
-        // From here on this object closes the descriptor, also where its initializer throws.
+        // From here on this object closes the descriptor, also if its initializer throws.
         guard flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 else { throw FetchError.busy(file: destination.path) }
         isOwned = true
     }
 
     deinit {
-        // An empty one is of no use to anybody.
+        // An empty file is useless.
         if size == 0, isOwned {
             unlink(url.path)
             unlink(sourceURL.path)
         }
-        // A process being started at this moment still has the descriptor, and would keep the lock until it runs.
+        // A process that is just being started still has the descriptor, and would keep the lock until it runs.
         flock(descriptor.rawValue, LOCK_UN)
         try? descriptor.close()
     }
@@ -58,14 +58,14 @@ final class PartialFile {
         }
     }
 
-    /// Drops what has come.
+    /// Discards the received bytes.
     func discard() throws(FetchError) {
         guard ftruncate(descriptor.rawValue, 0) == 0 else { throw failure(Errno(rawValue: errno)) }
         unlink(sourceURL.path)
         size = 0
     }
 
-    /// What a server said about the file whose beginning this is: its address and its ETag or time of change.
+    /// The file's source: its address, and its ETag or modification time from the server.
     var source: (address: String, validator: String)? {
         get {
             guard let text = try? String(contentsOf: sourceURL, encoding: .utf8) else { return nil }
@@ -74,7 +74,7 @@ final class PartialFile {
         }
         set {
             if let newValue {
-                // Without it the next attempt starts over, which is no reason to fail.
+                // Without it the next attempt starts over, which is not worth an error.
                 try? AtomicFile.write(to: sourceURL) {
                     try $0.append(Data("\(newValue.address)\n\(newValue.validator)\n".utf8))
                 }
@@ -84,7 +84,7 @@ final class PartialFile {
         }
     }
 
-    /// Gives the whole file its name.
+    /// Gives the complete file its name.
     func finish() throws(FetchError) {
         do throws(Errno) {
             try descriptor.synchronize()
@@ -96,9 +96,9 @@ final class PartialFile {
         size = -1
     }
 
-    /// Sets the file aside as `NAME.damaged` and begins anew.
+    /// Sets the file aside as `NAME.damaged` and starts over.
     ///
-    /// Copies nothing: the name moves, and the next attempt finds no partial file.
+    /// It is renamed, not copied, so that the next attempt does not find a partial file.
     func setAside() throws(FetchError) -> URL {
         let damaged = destination.appendingPathExtension("damaged")
         try move(to: damaged)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A well-known model that its publisher offers to everybody.
+/// A well-known model that its publisher offers freely.
 public struct PublicModel: Equatable, Sendable {
     /// The form in which it is published.
     public enum Form: String, Sendable {
@@ -10,19 +10,19 @@ public struct PublicModel: Equatable, Sendable {
         case huggingFace = "huggingface"
     }
 
-    /// What it is called: a file, or `organisation/model` on the hub.
+    /// The model's name: a file, or `organization/model` on the hub.
     public var name: String
-    /// In which form it comes.
+    /// The form of its files.
     public var form: Form
-    /// What it is and what it was trained on.
+    /// The model's description and training data.
     public var summary: String
     /// Whether it recognizes letters, so that it needs fairseq's dictionary beside it.
     public var isRecognizer: Bool
 
-    /// Where fairseq's publisher keeps its models.
+    /// The base address of fairseq's published models.
     public static let fairseqBase = "https://dl.fbaipublicfiles.com/fairseq/wav2vec"
 
-    /// Every model that can be asked for by its plain name.
+    /// All models that have a short name.
     public static let all: [PublicModel] = fairseq + huggingFace
 
     private static let fairseq: [PublicModel] = [
@@ -73,9 +73,9 @@ public struct PublicModel: Equatable, Sendable {
 
     /// Finds a model.
     ///
-    /// - Parameter name: One of the list's, a `.pt` file's with or without its extension; or any `organisation/model` of
-    ///   the hub.
-    /// - Returns: The model, or nil for a name that means nothing.
+    /// - Parameter name: A name in the list, a `.pt` file's with or without its extension, or any `organization/model`
+    ///   on the hub.
+    /// - Returns: The model, or nil for an unknown name.
     public static func named(_ name: String) -> PublicModel? {
         if let known = all.first(where: { $0.name == name || $0.name == name + ".pt" }) { return known }
         let halves = name.split(separator: "/", omittingEmptySubsequences: false)
@@ -90,13 +90,13 @@ public struct PublicModel: Equatable, Sendable {
         return halves.count == 2 && isPlain ? folder(name, "a model of the hub") : nil
     }
 
-    /// The files of a model in fairseq's form.
+    /// Returns the files of a model in fairseq's form.
     ///
     /// The publisher gives neither checksums nor sizes.
     ///
     /// - Parameters:
-    ///   - folder: Where they go.
-    ///   - mirrors: Folders on servers that hold them, in the order in which to try.
+    ///   - folder: The destination folder.
+    ///   - mirrors: The base addresses of servers, in the order of attempts.
     /// - Returns: The model, and for a recognizer the dictionary of its letters, which some files lack.
     public func fairseqFiles(in folder: URL, mirrors: [String] = [fairseqBase]) -> [Download] {
         ([name] + (isRecognizer ? ["dict.ltr.txt"] : [])).map { file in
@@ -105,15 +105,15 @@ public struct PublicModel: Equatable, Sendable {
         }
     }
 
-    /// Makes sure that a file in fairseq's form is one: with no checksum, a proxy's error page would pass for a model.
+    /// Checks that a file is in fairseq's form: without a checksum, a proxy's error page would pass for a model.
     ///
-    /// - Parameter file: What was fetched; set aside as `.damaged` if it is something else.
+    /// - Parameter file: The fetched file, which is set aside as `.damaged` if it is something else.
     /// - Throws: `FetchError.otherContent`.
     public func check(_ file: URL) throws {
         let handle = try FileHandle(forReadingFrom: file)
         let head = try handle.read(upToCount: 2) ?? Data()
         try handle.close()
-        // A zip archive, or a pickle of the time before; a dictionary begins with its most frequent symbol.
+        // A zip archive, or a pickle of older versions; a dictionary begins with its most frequent symbol.
         let beginnings = file.pathExtension == "pt" ? [Data("PK".utf8), Data([0x80, 0x02])] : [Data("| ".utf8)]
         guard !beginnings.contains(head) else { return }
         let aside = file.appendingPathExtension("damaged")
@@ -124,7 +124,7 @@ public struct PublicModel: Equatable, Sendable {
     }
 }
 
-/// An address below another.
+/// Joins a base address and a path.
 func join(_ base: String, _ path: String) -> String {
     (base.hasSuffix("/") ? String(base.dropLast()) : base) + "/" + path
 }

@@ -3,19 +3,19 @@ import Foundation
 import SystemPackage
 import W2VBase
 
-/// Unpacks tar archives that come from elsewhere.
+/// Unpacks tar archives from untrusted sources.
 public enum TarArchive {
-    /// Unpacks an archive into a folder that appears only when all of it is there.
+    /// Unpacks an archive into a folder that appears only when its contents are complete.
     ///
-    /// Only files and folders are taken, with names that stay below the folder: links, devices, absolute names and `..`
-    /// are refused, and then nothing is kept.
+    /// Only files and folders with names below the folder are allowed: links, devices, absolute names and `..` are
+    /// refused, and then everything is discarded.
     ///
     /// - Parameters:
-    ///   - archive: A tar archive, compressed by gzip or not.
-    ///   - folder: Where its entries go; must not exist.
-    ///   - maximumBytes: How many bytes its files may have together.
-    ///   - monitor: Is told how far it is, and may stop it.
-    /// - Returns: How many files there were.
+    ///   - archive: A tar archive, compressed with gzip or not.
+    ///   - folder: The destination, which must not exist.
+    ///   - maximumBytes: Maximum size of all files together, in bytes.
+    ///   - monitor: Receives progress, and may stop the work.
+    /// - Returns: Number of files.
     /// - Throws: `FetchError`.
     @discardableResult
     public static func unpack(
@@ -28,7 +28,7 @@ public enum TarArchive {
             return try AtomicFolder.write(to: folder) { staging in
                 let unpacker = try Unpacker(archive, into: staging, maximumBytes: maximumBytes, monitor: monitor)
                 let count = try unpacker.run()
-                // All files at once: one by one takes much longer for the thousands of an archive.
+                // All files at once: one by one takes much longer for the thousands of files in an archive.
                 if let descriptor = try? FileDescriptor.open(
                     staging.path, .readOnly, options: [.directory, .closeOnExec])
                 {
@@ -109,7 +109,7 @@ private final class Unpacker {
         return files
     }
 
-    /// An entry's name as a path below the folder, without `.` and doubled slashes.
+    /// Returns an entry's name as a path below the folder, without `.` and doubled slashes.
     private func safePath(_ name: UnsafePointer<CChar>) throws -> String {
         let shown = String(cString: name)
         guard let text = String(validatingCString: name), !text.unicodeScalars.contains(where: { $0.value < 32 }) else {

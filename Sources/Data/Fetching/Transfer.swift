@@ -1,15 +1,15 @@
 import CW2VFetching
 import Foundation
 
-/// One request, and what its response does to a partial file.
+/// One request that appends its response to a partial file.
 final class Transfer {
-    /// How a transfer ended.
+    /// The outcome of a transfer.
     enum Outcome {
-        /// The file is whole.
+        /// The file is complete.
         case complete
-        /// This address does not have the file, and will not soon.
+        /// This address does not have the file, and will not have it soon.
         case refused(String)
-        /// It may work the next time; `wait` is how many seconds the server asks for.
+        /// Another attempt may succeed; `wait` is the number of seconds that the server asks to wait.
         case broken(String, wait: Double?)
     }
 
@@ -21,11 +21,11 @@ final class Transfer {
     private var meter: RateMeter?
     private var total: Int?
     private var offset = 0
-    /// How many bytes of the file came.
+    /// Number of bytes received.
     private(set) var received = 0
-    /// Whether the first of them is the file's first.
+    /// Whether the first received byte is the file's first.
     private(set) var beganAtZero = false
-    /// What ended the transfer from our side.
+    /// The reason why this side ended the transfer.
     private var refusal: String?
     private var failure: (any Error)?
 
@@ -39,7 +39,7 @@ final class Transfer {
     func run(_ options: FetchOptions) throws -> Outcome {
         let source = part.source
         let isSameSource = source?.address == address
-        // Without a checksum only the server can tell whether the rest belongs to the beginning.
+        // Without a checksum only the server knows whether the rest belongs to the beginning.
         if part.size > 0, download.checksum == nil, !isSameSource { try part.discard() }
         if let size = download.size {
             if part.size > size { try part.discard() }
@@ -50,7 +50,7 @@ final class Transfer {
         if let failure { throw failure }
         if let refusal { return .refused(refusal) }
         if outcome.code == 0 && meter == nil {
-            // An empty body: an error's, or an empty file's.
+            // The body is empty: that of an error, or of an empty file.
             try begin()
             if let refusal { return .refused(refusal) }
         }
@@ -128,11 +128,11 @@ final class Transfer {
         return false
     }
 
-    /// Looks at the head before the first byte of the body goes to the file.
+    /// Checks the head before the first byte of the body is written to the file.
     private func begin() throws {
         switch head.status {
         case 200:
-            // The file changed, or the server knows no ranges: this is the whole of it, from its first byte.
+            // The file has changed, or the server does not support ranges: this is the whole file, from its first byte.
             if part.size > 0 {
                 monitor.logger.notice("\(download.name): \(address) sends it from the beginning again")
                 try part.discard()
@@ -158,12 +158,12 @@ final class Transfer {
             name: download.name, phase: .fetching, done: part.size, total: total ?? download.size)
     }
 
-    /// What a status other than success means.
+    /// Returns the outcome for a status other than success.
     private func failedStatus() throws -> Outcome? {
         switch head.status {
         case 0, 200, 206: return nil
         case 416:
-            // There is nothing behind what we have, so it is no beginning of this file.
+            // There is nothing after our bytes, so they are not a beginning of this file.
             try part.discard()
             return .broken("it has no more than the \(offset) bytes that have come before", wait: nil)
         case 408, 425, 429, 500...599:
@@ -175,7 +175,7 @@ final class Transfer {
     }
 }
 
-/// Calls `body` with C strings that live as long as the call.
+/// Calls `body` with C strings that are valid until it returns.
 private func withTexts(_ texts: [String?], _ body: ([UnsafePointer<CChar>?]) -> Void) {
     let copies = texts.map { $0.flatMap { strdup($0) } }
     defer { copies.forEach { free($0) } }

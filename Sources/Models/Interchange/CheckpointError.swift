@@ -22,7 +22,7 @@ public enum CheckpointError: ExplainedError, Equatable {
     /// The destination of a checkpoint is taken.
     case occupied(path: String, reason: String, advice: Advice? = nil)
 
-    /// Failure where nothing can be written, else input.
+    /// Failure if a file cannot be written, otherwise input.
     public var kind: ErrorKind {
         switch self {
         case .occupied: .failure
@@ -30,7 +30,7 @@ public enum CheckpointError: ExplainedError, Equatable {
         }
     }
 
-    /// What is wrong with which folder or file, and what to do.
+    /// The problem with the folder or file, and what to do about it.
     public var explanation: Explanation {
         switch self {
         case .missing(let path):
@@ -78,31 +78,31 @@ public enum CheckpointError: ExplainedError, Equatable {
 }
 
 extension Phrase {
-    /// How to give a recognizer its dictionary.
+    /// Advice to give a recognizer its dictionary.
     public static let giveDictionary = Phrase("give the dictionary", name: "giveDictionary")
-    /// How to write another dictionary with a checkpoint.
+    /// Advice to write another dictionary with a checkpoint.
     public static let otherDictionary = Phrase("give another dictionary", name: "otherDictionary")
-    /// How to say which architecture weights belong to.
+    /// Advice to name the architecture that weights belong to.
     public static let nameArchitecture = Phrase("name a checkpoint of the same architecture", name: "nameArchitecture")
-    /// How to decode with a language model that is at hand.
+    /// Advice to decode with an available language model.
     public static let giveLanguageModel = Phrase("give the model to the decoder", name: "giveLanguageModel")
 
-    /// How to fine-tune a model.
+    /// Returns the advice to fine-tune a model.
     public static func fineTune(_ path: String) -> Phrase {
         Phrase("fine-tune it first", values: [path], name: "fineTune")
     }
 
-    /// A language model's file for the decoder.
+    /// Returns the option for a decoder's language model.
     public static func languageModel(_ path: String) -> Phrase {
         Phrase("the model \(path)", values: [path], name: "languageModel")
     }
 
-    /// A lexicon for the decoder.
+    /// Returns the option for a decoder's lexicon.
     public static func lexicon(_ path: String) -> Phrase {
         Phrase("with the lexicon \(path)", values: [path], name: "lexicon")
     }
 
-    /// A decoder's weight.
+    /// Returns the option for a decoder's weight.
     public static func decoderWeight(_ name: String, _ value: Double) -> Phrase {
         Phrase("with \(name) \(value)", values: [name, "\(value)"], name: "decoderWeight")
     }

@@ -4,7 +4,7 @@ import W2VCorpus
 import W2VTorch
 import W2VTraining
 
-/// The batches of a benchmark's updates: noise of the same lengths again and again, or recordings as a training loads them.
+/// The batches of a benchmark's updates: noise of constant lengths, or recordings loaded as in training.
 ///
 /// Each update has one micro-batch.
 final class BenchmarkAudio: MicroBatchSource {
@@ -15,14 +15,14 @@ final class BenchmarkAudio: MicroBatchSource {
 
     private let source: Source
     private let isTakenAhead: Bool
-    /// Batches that may still be taken.
+    /// Number of batches that may still be taken.
     private var left: Int
 
-    /// Noise.
+    /// Makes batches of noise.
     ///
     /// - Parameters:
-    ///   - samples: The samples of each utterance.
-    ///   - transcripts: Makes up labels, where the task learns any.
+    ///   - samples: Number of samples of each utterance.
+    ///   - transcripts: Makes synthetic labels, if the task learns labels.
     ///   - isTakenAhead: Whether an update prepares the next one's batch, as in training.
     /// - Throws: `TorchError` if LibTorch cannot make the noise.
     init(noise samples: [Int], transcripts: SyntheticTranscripts? = nil, isTakenAhead: Bool = true) throws {
@@ -35,16 +35,18 @@ final class BenchmarkAudio: MicroBatchSource {
         left = .max
     }
 
-    /// Recordings, decoded ahead by threads of their own.
+    /// Makes batches of recordings, which other threads decode ahead.
     ///
     /// - Parameters:
     ///   - manifest: The recordings.
-    ///   - samples: A batch has at most as many samples as these utterances together, and none longer than the longest.
-    ///   - transcripts: Makes up labels, where the task learns any.
+    ///   - samples: A batch has at most as many samples as these utterances together, and no utterance longer than the
+    ///     longest.
+    ///   - transcripts: Makes synthetic labels, if the task learns labels.
     ///   - crops: Whether a batch's utterances are cropped to its shortest, as in pre-training.
-    ///   - epsilon: The term added to the variance if recordings are brought to zero mean and unit variance; else `nil`.
-    ///   - steps: The number of batches that will be asked for.
-    ///   - workers: The number of threads that decode.
+    ///   - epsilon: The constant added to the variance if recordings are normalized to zero mean and unit variance;
+    ///     otherwise `nil`.
+    ///   - steps: Number of batches that will be taken.
+    ///   - workers: Number of decoding threads.
     /// - Throws: `CorpusError` about the manifest.
     init(
         _ manifest: Manifest, like samples: [Int], transcripts: SyntheticTranscripts? = nil, crops: Bool,
@@ -64,7 +66,7 @@ final class BenchmarkAudio: MicroBatchSource {
         left = steps
     }
 
-    /// The seconds that updates have waited for batches in all.
+    /// Total time that updates have waited for batches, in seconds.
     var waitSeconds: Double {
         switch source {
         case .noise: 0
@@ -72,7 +74,7 @@ final class BenchmarkAudio: MicroBatchSource {
         }
     }
 
-    // MARK: As updates ask for it
+    // MARK: As updates use it
 
     func beginUpdate() -> [Int] { [0] }
 
@@ -96,18 +98,18 @@ final class BenchmarkAudio: MicroBatchSource {
     func identifier(_ utterance: Int) -> String { "utterance \(utterance)" }
 }
 
-/// Made-up labels: as many letters as people say in that time.
+/// Synthetic labels: as many letters as people speak in that time.
 struct SyntheticTranscripts {
-    /// The number of labels, those that stand for nothing that is said among them.
+    /// Number of labels, including special ones.
     let labels: Int
 
-    /// The letters that English speakers say in a second.
+    /// Number of letters that English speakers speak per second.
     private static let lettersPerSecond = 14.0
 
-    /// Labels of utterances, the same each time.
+    /// Makes labels of utterances, the same each time.
     ///
-    /// - Parameter samples: The samples of each utterance.
-    /// - Returns: Labels for each; at most one for every two frames of 20 ms.
+    /// - Parameter samples: Number of samples of each utterance.
+    /// - Returns: Each utterance's labels, at most one for two frames of 20 ms.
     func labels(of samples: [Int]) -> [[Int]] {
         let first = min(LabelDictionary.specials.count, labels - 1)
         var letters = RandomStream(seed: 1, purpose: .synthesis)

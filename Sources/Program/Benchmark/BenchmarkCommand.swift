@@ -8,7 +8,7 @@ import W2VInterchange
 import W2VTorch
 import W2VTraining
 
-/// `wav2vec2 benchmark`: how fast a BASE model trains and recognizes here, and where the time goes.
+/// `wav2vec2 benchmark`: the speed of training and recognition with a BASE model on this machine, by stage.
 struct BenchmarkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "benchmark",

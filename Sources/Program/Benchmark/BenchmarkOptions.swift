@@ -12,7 +12,7 @@ enum BenchmarkedTask: String {
     case inference
 }
 
-/// The batch of a benchmark's steps, and the encoder that it goes through.
+/// The batch of a benchmark's steps, and the encoder that processes it.
 struct BenchmarkModelOptions: ParsableArguments {
     @Option(help: "Batch: 4x10 is four utterances of 10 s; 15,13,11.5 is one of each length.")
     var utterances = BenchmarkShape.standard
@@ -63,7 +63,7 @@ struct BenchmarkShapeOptions: ParsableArguments {
     }
 }
 
-/// The options of the benchmarks of training.
+/// The options of training benchmarks.
 struct TrainingBenchmarkOptions: ParsableArguments {
     @OptionGroup var shape: BenchmarkShapeOptions
 

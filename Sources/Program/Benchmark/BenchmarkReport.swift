@@ -6,12 +6,12 @@ import W2VTraining
 
 /// The report of `benchmark pretrain`, `finetune` and `inference`.
 struct BenchmarkReport: Encodable {
-    // The contract's key is `median_s`; conversion to snake case makes it of this.
+    // Conversion to snake case turns this into the contract's key `median_s`.
     var task: String
     var shape: String
     var medianS: Double
     var minS: Double
-    /// Each of the timed steps.
+    /// The duration of each timed step.
     var stepS: [Double]
     var peakRssMb: Double
     var peakDeviceMb: Nullable<Double>
@@ -36,7 +36,7 @@ struct BenchmarkReport: Encodable {
         times: [Double], counts: [StepCounts], peak: Double, waiting: Double, profile: ProfileReport?
     ) throws {
         let median = median(times)
-        // Steps on recordings are not all alike.
+        // Steps on recordings differ.
         func mean(_ number: (StepCounts) -> Double) -> Double {
             counts.reduce(0) { $0 + number($1) } / Double(counts.count)
         }

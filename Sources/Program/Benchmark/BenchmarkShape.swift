@@ -2,7 +2,7 @@ import ArgumentParser
 
 /// The utterances of a benchmark's batch: `4x10` is four of 10 s, `15,13,11.5` one of each.
 struct BenchmarkShape: ExpressibleByArgument {
-    /// As it was written.
+    /// The text on the command line.
     let text: String
     /// The length of each utterance in seconds.
     let seconds: [Double]
@@ -35,6 +35,6 @@ struct BenchmarkShape: ExpressibleByArgument {
 
     var defaultValueDescription: String { text }
 
-    /// The samples of each utterance at 16 kHz.
+    /// Number of samples of each utterance at 16 kHz.
     var samples: [Int] { seconds.map { Int(($0 * 16_000).rounded()) } }
 }

@@ -1,14 +1,14 @@
-/// A model at work, one step at a time.
+/// A model that works step by step.
 protocol BenchmarkTask {
-    /// Makes the next step, and returns when the device has done it.
+    /// Makes the next step, and returns when the device has completed it.
     func step() throws -> StepCounts
 }
 
-/// The counts of a step.
+/// The amounts of work in a step.
 struct StepCounts {
     var samples: Int
     var frames: Int
-    /// `nil` where nothing is masked.
+    /// `nil` without masking.
     var maskedFrames: Int?
     /// Floating-point operations, counted analytically.
     var operations: Double

@@ -5,29 +5,28 @@ import W2VInterchange
 import W2VObjectives
 import W2VTorch
 
-/// The model that a benchmark runs: an architecture with random weights, or a checkpoint's own.
+/// The model of a benchmark: an architecture with random weights, or a checkpoint.
 ///
-/// Weights that have learned can take another time than random ones: their activations spread into the tails of GELU and
-/// softmax.
+/// Trained weights can take longer than random ones: their activations spread into the tails of GELU and softmax.
 struct BenchmarkedModel {
-    /// The architecture, with every layer at work: steps are to be alike, one program's and another's.
+    /// The architecture, without LayerDrop, so that all steps and other programs' steps do the same work.
     let configuration: ModelConfiguration
-    /// How frames and channels are masked in training.
+    /// The masking of frames and channels in training.
     let masking: MaskingConfiguration
-    /// Whether recordings are brought to zero mean and unit variance.
+    /// Whether recordings are normalized to zero mean and unit variance.
     let normalizes: Bool
-    /// The term that is added to the variance then.
+    /// The constant that is then added to the variance.
     let normalizeEpsilon: Double
-    /// The origin of the weights, for people.
+    /// The source of the weights, for people.
     let weights: String
-    /// The weights of the contrastive objective's terms, and its distractors.
+    /// The contrastive objective's weights and number of distractors.
     let objective: ContrastiveConfiguration
-    /// The checkpoint that weights are read from; `nil` for random ones.
+    /// The checkpoint that weights are read from; `nil` for random weights.
     let checkpoint: Checkpoint?
-    /// The labels of a recognizer's output layer.
+    /// Number of labels of a recognizer's output layer.
     private let labels: Int?
 
-    /// A BASE model with random weights.
+    /// Describes a BASE model with random weights.
     init(_ configuration: ModelConfiguration) {
         self.configuration = Self.withEveryLayer(configuration)
         (masking, objective) = (MaskingConfiguration(), ContrastiveConfiguration())
@@ -35,7 +34,7 @@ struct BenchmarkedModel {
         (weights, labels, checkpoint) = ("random", nil, nil)
     }
 
-    /// A checkpoint's model.
+    /// Describes a checkpoint's model.
     ///
     /// - Parameters:
     ///   - checkpoint: The checkpoint.
@@ -50,11 +49,11 @@ struct BenchmarkedModel {
         weights = randomWeights ? "random, of the architecture of \(checkpoint.url.path)" : checkpoint.url.path
     }
 
-    /// The number of labels of the output layer: the letters, the word boundary, the apostrophe and four specials, or those
-    /// of the recognizer.
+    /// Number of labels of the output layer: the recognizer's, or else the letters, the word boundary, the apostrophe
+    /// and four special symbols.
     var labelCount: Int { labels ?? 32 }
 
-    /// The Hourglass as `--hourglass` writes it, or off.
+    /// The Hourglass as on the command line, or "off".
     var hourglass: String { configuration.hourglass.map { "\($0)" } ?? "off" }
 
     private static func withEveryLayer(_ configuration: ModelConfiguration) -> ModelConfiguration {
@@ -63,9 +62,9 @@ struct BenchmarkedModel {
         return configuration
     }
 
-    /// The model that writes labels.
+    /// Makes the recognizer.
     ///
-    /// - Throws: `CheckpointError` for a checkpoint without output layer; `TorchError` if LibTorch refuses.
+    /// - Throws: `CheckpointError` for a checkpoint without an output layer; `TorchError`.
     func inferenceModel(seed: Int64) throws -> CTCModel {
         if let checkpoint { return try checkpoint.ctcModel() }
         return try CTCModel(configuration, labels: labelCount, initializer: .random(seed: seed))
@@ -88,11 +87,10 @@ struct BenchmarkWeightsOptions: ParsableArguments {
         }
     }
 
-    /// The model.
+    /// Returns the model to time.
     ///
-    /// - Parameter shape: The BASE model where there is no checkpoint.
-    /// - Returns: The model that is timed.
-    /// - Throws: What is wrong with the checkpoint; `ValidationError` for an Hourglass beside it.
+    /// - Parameter shape: The BASE model to use without a checkpoint.
+    /// - Throws: The checkpoint's error; `ValidationError` for an Hourglass in addition to a checkpoint.
     func model(_ shape: BenchmarkShapeOptions) throws -> BenchmarkedModel {
         guard let checkpoint else { return BenchmarkedModel(try shape.configuration) }
         guard shape.hourglass == "off" else {

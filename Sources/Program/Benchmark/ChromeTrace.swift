@@ -1,7 +1,7 @@
 import Foundation
 import W2VBase
 
-/// A timeline in the format of Chrome's tracing, which chrome://tracing and ui.perfetto.dev open.
+/// A timeline in the format of Chrome's tracing, for chrome://tracing and ui.perfetto.dev.
 struct ChromeTrace {
     private var events: [JSONObject] = []
 
@@ -13,7 +13,7 @@ struct ChromeTrace {
         ])
     }
 
-    /// Adds something with a beginning and an end, in microseconds; on one thread spans lie within each other or apart.
+    /// Adds a span in microseconds; spans of one thread are nested or disjoint.
     mutating func add(
         _ name: String, category: String, process: Int, thread: Int = 0, start: Double, end: Double,
         arguments: [String: String] = [:]
@@ -26,7 +26,7 @@ struct ChromeTrace {
         events.append(event)
     }
 
-    /// Adds something that may overlap others, in microseconds.
+    /// Adds a span that may overlap others, in microseconds.
     mutating func addAsynchronous(
         _ name: String, category: String, process: Int, identifier: String, start: Double, end: Double
     ) {
@@ -40,7 +40,7 @@ struct ChromeTrace {
 
     /// Writes the timeline.
     ///
-    /// - Parameter file: Its name; a file that is there is replaced.
+    /// - Parameter file: The file; an existing one is replaced.
     /// - Throws: `FileWriteError` if the file cannot be written.
     func write(to file: URL) throws {
         let timeline = JSONValue.object([

@@ -7,7 +7,7 @@ import W2VCorpus
 import W2VObjectives
 import W2VTorch
 
-/// `wav2vec2 benchmark data`: how fast audio is decoded and batched, and what that means for training.
+/// `wav2vec2 benchmark data`: the speed of decoding and batching audio, compared with the needs of training.
 struct DataBenchmarkCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "data",
@@ -53,9 +53,9 @@ struct DataBenchmarkCommand: ParsableCommand, LoggingCommand {
 
     @OptionGroup var logging: LogOptions
 
-    /// What an H100 SXM multiplies in BF16 without sparsity, by its data sheet.
+    /// Operations per second of an H100 SXM in BF16 without sparsity, from its data sheet.
     private static let h100OperationsPerS = 989.4e12
-    /// The utilization that pre-training on a GPU is to reach.
+    /// The utilization that pre-training on a GPU should reach.
     private static let utilization = 0.45
     func validate() throws {
         for (name, value) in [("--files", files), ("--repetitions", repetitions), ("--threads", threads ?? 1)]
@@ -89,11 +89,12 @@ struct DataBenchmarkCommand: ParsableCommand, LoggingCommand {
         try Console.output(json ? try jsonLine(report) : report.text)
     }
 
-    /// Operations a second over operations that a second of audio takes in a pre-training step.
+    /// Returns the seconds of audio per second that a GPU pre-trains on: its operations per second divided by the
+    /// operations of a step per second of audio.
     private func usualRate() throws -> Double {
         let (configuration, step) = (try model.configuration, model.utterances.samples)
         let frames = step.map(configuration.convFeatureLayers.frames(samples:))
-        // About half of the frames are masked with the recipe's options.
+        // With the recipe's options about half of the frames are masked.
         let shapes = try PretrainingModel(configuration, initializer: .shapes)
         let operations = shapes.operations(samples: step, masked: frames.map { $0 / 2 }).training(
             trainsExtractor: true, layerDrop: configuration.encoderLayerdrop)
@@ -124,7 +125,7 @@ struct DataBenchmarkCommand: ParsableCommand, LoggingCommand {
             threads: threads, hoursPerS: median(wall), hoursPerSAndCore: median(processor))
     }
 
-    /// Pre-training steps whose batches are decoded meanwhile, as a run has them.
+    /// Measures pre-training steps whose batches are decoded meanwhile, as in a run.
     private func train(on manifest: Manifest, named name: String) throws -> DataReport.Training {
         LibTorch.reuseHostMemory()
         let audio = try BenchmarkAudio(manifest, like: model.utterances.samples, crops: true, steps: steps + 1)
@@ -157,7 +158,7 @@ struct DataBenchmarkCommand: ParsableCommand, LoggingCommand {
         }
     }
 
-    /// Something with the spectrum and the pauses of speech: encoders spend bits on it as on the real thing.
+    /// Synthesizes audio with the spectrum and the pauses of speech, so that encoders spend bits on it as on speech.
     private static func speech(_ number: Int) -> [Float] {
         var stream = RandomStream(seed: 1, purpose: .synthesis, step: number)
         var samples: [Float] = []
@@ -187,7 +188,7 @@ struct DataBenchmarkCommand: ParsableCommand, LoggingCommand {
     }
 }
 
-/// The time that all cores have spent on this process, in seconds.
+/// Returns the CPU time of this process on all cores, in seconds.
 private func processorSeconds() -> Double {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
@@ -195,13 +196,13 @@ private func processorSeconds() -> Double {
     return seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
-/// What `benchmark data` prints.
+/// The output of `benchmark data`.
 private struct DataReport: Encodable {
     struct Threads: Encodable {
         var threads: Int
-        /// Hours of audio a second of the clock.
+        /// Hours of audio per second of elapsed time.
         var hoursPerS: Double
-        /// Hours of audio a second of a core: other programs on the machine do not lower it.
+        /// Hours of audio per second of one core's time, which other programs on the machine do not lower.
         var hoursPerSAndCore: Double
     }
 
@@ -210,7 +211,7 @@ private struct DataReport: Encodable {
         var recordings: Int
         var audioHours: Double
         var threads: [Threads]
-        /// Cores that decode what training takes in.
+        /// Number of cores that decode as fast as training consumes audio.
         var coresNeeded: Double
 
         init(format: String, recordings: Int, audioHours: Double, threads: [Threads], audioSPerS: Double) {

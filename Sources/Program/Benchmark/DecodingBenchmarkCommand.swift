@@ -99,14 +99,14 @@ struct DecodingBenchmarkCommand: AsyncParsableCommand, LoggingCommand {
     }
 }
 
-/// The time that this process has computed on all cores, in seconds.
+/// Returns the CPU time of this process on all cores, in seconds.
 private func processorSeconds() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
-/// What `benchmark decoding` prints.
+/// The output of `benchmark decoding`.
 private struct DecodingBenchmarkReport: Encodable {
     var task = "decoding"
     var utterances: Int
@@ -145,7 +145,7 @@ private struct DecodingBenchmarkReport: Encodable {
     }
 }
 
-/// Text of made-up words in which a word has a few usual successors, and what a model might make of it being said.
+/// Text of synthetic words, each with a few usual successors, and a model's synthetic output for it.
 private struct SyntheticText {
     static let symbols =
         ["<s>", "<pad>", "</s>", "<unk>", "|"] + "ETAONIHSRDLUMWCFGYPBVK'XJQZ".map { String($0) }
@@ -167,7 +167,7 @@ private struct SyntheticText {
         successors = words.map { _ in (0..<12).map { _ in Self.frequent(&stream, of: count) } }
     }
 
-    /// Words are the more frequent the lower their numbers are.
+    /// Draws a word's number; low numbers are more frequent.
     private static func frequent(_ stream: inout RandomStream, of count: Int) -> Int {
         min(Int(pow(Double(count), stream.uniform())) - 1, count - 1)
     }
@@ -184,13 +184,13 @@ private struct SyntheticText {
         }
     }
 
-    /// A sentence.
+    /// Makes a sentence.
     func sentence(words length: Int, number: Int) -> [String] {
         var stream = RandomStream(seed: seed, purpose: .synthesis, step: 1, index: number)
         return walk(words: length, stream: &stream).map { word in word.map { Self.symbols[$0] }.joined() }
     }
 
-    /// Natural logarithms [frames, labels]: mostly sure blanks, and letters for which others are possible too.
+    /// Makes log-probabilities [frames, labels]: mostly confident blanks, and letters with alternatives.
     func logProbabilities(frames: Int, utterance: Int) -> [Float] {
         var stream = RandomStream(seed: seed, purpose: .synthesis, step: 2, index: utterance)
         let letters = walk(words: frames, stream: &stream).flatMap { $0 + [4] }
@@ -198,7 +198,7 @@ private struct SyntheticText {
         scores.reserveCapacity(frames * Self.symbols.count)
         var next = 0
         for frame in 0..<frames {
-            // Fifteen letters a second, as in read English.
+            // Fifteen letters per second, as in read English.
             let isLetter = [1, 4, 7].contains(frame % 10)
             var logits = Self.symbols.indices.map { _ in -log(-log(max(stream.uniform(), 1e-12))) }
             logits[isLetter ? letters[next] : 0] += isLetter ? 6 : 9

@@ -2,34 +2,34 @@ import W2VCluster
 import W2VTorch
 import W2VTraining
 
-/// The processes that sum a benchmark's gradients, and how.
+/// The processes that sum a benchmark's gradients, and their settings.
 struct SumOptions {
-    /// The processes; `nil` for one on its own, of which only times are noted.
+    /// The processes; `nil` for a single one, in which only times are recorded.
     var cluster: Cluster?
-    /// The gradients that are sent at once, in bytes.
+    /// Size of the buckets in which gradients are sent, in bytes.
     var bucketBytes: Int
     /// Whether each process keeps only its share of the optimizer's state.
     var zeroSharding = false
-    /// Whether c10d's Reducer takes turns with ours.
+    /// Whether c10d's Reducer is measured alternately with ours.
     var comparesReducer = false
 
-    /// The processes that the optimizer's state is sharded over, where it is.
+    /// Returns the processes among which the optimizer's state is sharded, if it is.
     func shards(on device: Device) throws -> ProcessGroup? { try zeroSharding ? cluster?.group(on: device) : nil }
 }
 
-/// The sums of gradients in a benchmark's steps, and when each part of a step happened.
+/// The summation of gradients in a benchmark's steps, with the time of each part of a step.
 ///
 /// `@unchecked Sendable` is safe: only the thread that makes the steps uses it.
 final class GradientSums: GradientSummation, BackwardObserver, @unchecked Sendable {
-    /// When gradients are sent.
+    /// The time when gradients are sent.
     enum Mode {
-        /// Never: what a step takes by itself.
+        /// Never: measures a step without summation.
         case never
-        /// When the backward pass has ended.
+        /// After the backward pass.
         case after
         /// During the backward pass.
         case during
-        /// By c10d's Reducer, during the backward pass.
+        /// During the backward pass, by c10d's Reducer.
         case reducer
     }
 
@@ -43,17 +43,17 @@ final class GradientSums: GradientSummation, BackwardObserver, @unchecked Sendab
         var end = ContinuousClock.now
     }
 
-    /// The ways of sending gradients that take turns.
+    /// The modes that are measured alternately.
     let modes: [Mode]
-    /// How the next step sends its gradients.
+    /// The mode of the next step.
     var mode = Mode.never
     /// The last step's times.
     private(set) var times = Times()
-    /// The last step's sums.
+    /// The last step's transfers.
     private(set) var report: GradientReducer.Report?
-    /// What a process contributes to the sums of a step, in bytes.
+    /// Bytes that a process contributes to the sums of a step.
     let bytes: Int
-    /// Where gradients lie.
+    /// The gradients' device.
     let device: Device
     private let parameters: FlatParameters
     private let reducer: GradientReducer?
@@ -72,23 +72,22 @@ final class GradientSums: GradientSummation, BackwardObserver, @unchecked Sendab
                 try C10dReducer(
                     parameters, over: $0.group(on: parameters.gradients.device), bucketBytes: options.bucketBytes)
             } : nil
-        // The last one is what traces show.
+        // Traces show the last one.
         modes = [.never] + (other == nil ? [] : [.reducer]) + (reducer == nil ? [] : [.after, .during])
         bytes = parameters.gradients.count * parameters.gradients.dtype.itemSize
         device = parameters.gradients.device
     }
 
-    /// The buckets of the last step that summed.
+    /// The buckets of the last step with summation.
     var transfers: [GradientReducer.Transfer] { reducer?.transfers ?? [] }
 
-    /// Runs a step, and notes when its parts begin and end.
+    /// Runs a step, and records when its parts start and end.
     ///
-    /// - Parameter step: Makes an update whose gradients are summed by this.
-    /// - Throws: What the step throws.
+    /// - Parameter step: Makes an update that uses this summation.
     func timing(_ step: () throws -> Void) throws {
         times.start = .now
         try BackwardPasses.$observer.withValue(self) { try step() }
-        // Without sums, the exchange of a sharded optimizer's parameters does not count either.
+        // Without summation, the exchange of a sharded optimizer's parameters does not count either.
         times.end = mode == .never ? times.optimizerEnd : .now
     }
 
@@ -115,7 +114,7 @@ final class GradientSums: GradientSummation, BackwardObserver, @unchecked Sendab
     }
 
     func optimizerEnded() {
-        // A device that failed says so to the work itself.
+        // A failed device reports its error to the step itself.
         try? device.synchronize()
         times.optimizerEnd = .now
     }

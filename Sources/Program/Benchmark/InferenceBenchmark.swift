@@ -10,13 +10,13 @@ final class InferenceBenchmark: BenchmarkTask {
     private let samples: [Int]
     private let oneByOne: Bool
 
-    /// Puts a model to work on noise.
+    /// Prepares a model and noise.
     ///
     /// - Parameters:
     ///   - model: The model.
-    ///   - samples: The samples of each utterance.
+    ///   - samples: Number of samples of each utterance.
     ///   - device: The device that the model runs on.
-    ///   - oneByOne: Whether each utterance goes through the model by itself.
+    ///   - oneByOne: Whether each utterance is a batch of its own.
     /// - Throws: `TorchError` if LibTorch cannot make the noise.
     init(_ model: CTCModel, samples: [Int], on device: Device, oneByOne: Bool) throws {
         self.model = model

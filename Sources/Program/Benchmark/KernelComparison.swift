@@ -2,13 +2,13 @@ import Foundation
 import W2VBackbone
 import W2VTorch
 
-/// What `benchmark kernels --verify` prints: how far a device's results are from those of the CPU in FP32.
+/// The output of `benchmark kernels --verify`: the deviations of a device's results from those of the CPU in FP32.
 struct KernelComparison: Encodable {
     /// A kernel's deviations, relative to the largest magnitude.
     struct Row: Encodable {
         var kernel: String
         var forward: Double
-        /// The worst of the gradients; absent where there are none.
+        /// The largest deviation of the gradients; absent without gradients.
         var backward: Double?
     }
 
@@ -17,20 +17,19 @@ struct KernelComparison: Encodable {
     var hourglass: String
     var device: String
     var precision: String
-    /// What a deviation may be.
+    /// The largest deviation that is allowed.
     var allowed: Double
     var kernels: [Row]
 
     /// Runs the kernels in pairs.
     ///
     /// - Parameters:
-    ///   - kernels: Those of the device.
-    ///   - references: The same of the CPU, in FP32.
+    ///   - kernels: The device's kernels.
+    ///   - references: The same kernels on the CPU, in FP32.
     ///   - mode: The device's number format.
     ///   - shape: The batch.
     ///   - hourglass: The encoder.
-    ///   - device: Where the kernels run.
-    /// - Throws: `TorchError` if LibTorch refuses.
+    ///   - device: The kernels' device.
     init(
         _ kernels: [StageKernel], with references: [StageKernel], _ mode: ModelPrecision.Mode, shape: String,
         hourglass: String, device: Device
@@ -54,7 +53,7 @@ struct KernelComparison: Encodable {
         }
     }
 
-    /// The output, and the gradients of all leaves where there are any.
+    /// Returns the output, and the gradients of all leaves if there are any.
     private static func results(_ kernel: StageKernel) throws -> [Tensor] {
         let output = try kernel.forward()
         guard !kernel.leaves.isEmpty else { return [output] }
@@ -78,7 +77,7 @@ struct KernelComparison: Encodable {
         return error.isNaN ? .infinity : error
     }
 
-    /// Fails where a kernel deviates more than allowed.
+    /// Throws an error if a kernel deviates more than allowed.
     func requireAgreement() throws {
         let wrong = kernels.filter { max($0.forward, $0.backward ?? 0) > allowed }.map(\.kernel)
         guard wrong.isEmpty else {

@@ -4,7 +4,7 @@ import W2VBackbone
 import W2VBase
 import W2VTorch
 
-/// `wav2vec2 benchmark kernels`: each stage's kernel by itself.
+/// `wav2vec2 benchmark kernels`: each stage's kernel in isolation.
 struct KernelsBenchmarkCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "kernels",
@@ -45,7 +45,7 @@ struct KernelsBenchmarkCommand: ParsableCommand, LoggingCommand {
         try precision.validateForTraining()
     }
 
-    /// The kernels of the BASE model.
+    /// Makes the kernels of the BASE model.
     private func kernels(_ mode: ModelPrecision.Mode, isReproducible: Bool = false, _ device: Device) throws
         -> [StageKernel]
     {
@@ -81,7 +81,7 @@ struct KernelsBenchmarkCommand: ParsableCommand, LoggingCommand {
     }
 }
 
-/// What `benchmark kernels` prints.
+/// The output of `benchmark kernels`.
 private struct KernelReport: Encodable {
     /// A pass of a kernel.
     struct Pass: Encodable {
@@ -89,7 +89,7 @@ private struct KernelReport: Encodable {
         var minS: Double
         var operationsPerS: Double?
         var bytesPerS: Double?
-        /// Of the matrix product's speed, or of the copy's.
+        /// Share of a matrix product's speed, or of a copy's.
         var shareOfPeak: Double?
 
         init(_ times: [Double], _ work: StageKernel.Work, peaks: (operations: Double, bytes: Double)) {

@@ -7,7 +7,7 @@ import W2VObjectives
 import W2VTorch
 import W2VTraining
 
-/// How recordings are timed one batch at a time.
+/// Options for timing recordings one batch at a time.
 struct LatencyOptions: ParsableArguments {
     @Option(help: "Recordings to time: a manifest or a folder.", completion: .file())
     var manifest: String?
@@ -31,13 +31,12 @@ struct LatencyOptions: ParsableArguments {
     /// Times every batch: from files to samples, and from samples to labels.
     ///
     /// - Parameters:
-    ///   - model: What recognizes.
-    ///   - normalizes: Whether recordings are brought to zero mean and unit variance.
-    ///   - epsilon: What is then added to the variance.
-    ///   - manifest: The recordings, taken in its order.
-    ///   - device: Where the model runs.
-    /// - Returns: The latencies.
-    /// - Throws: What is wrong with a recording.
+    ///   - model: The recognizer.
+    ///   - normalizes: Whether recordings are normalized to zero mean and unit variance.
+    ///   - epsilon: A constant added to the variance.
+    ///   - manifest: The recordings, used in its order.
+    ///   - device: The model's device.
+    /// - Throws: An error of reading a recording.
     func measure(
         _ model: CTCModel, normalizes: Bool, epsilon: Double, _ manifest: Manifest, device: Device
     ) throws -> LatencyReport {
@@ -47,7 +46,7 @@ struct LatencyOptions: ParsableArguments {
             shortest: model.backbone.featureExtractor.layers.receptiveField)
         let inference = CTCInference(model, on: device)
         let rows = try batchSizes.values.map { size in
-            // The last recordings make no whole batch, unless there are too few for one.
+            // The last recordings do not fill a batch; they are left out, unless there is no full batch.
             let whole = max(1, manifest.count / size)
             let timed = min(batches ?? whole, whole)
             var (data, network, audio): ([Double], [Double], Double) = ([], [], 0)
@@ -70,7 +69,7 @@ struct LatencyOptions: ParsableArguments {
     }
 }
 
-/// Recordings as a model takes them, one after the other on the calling thread.
+/// Loads recordings as a model takes them, one after another on the calling thread.
 private struct LatencyLoader {
     let manifest: Manifest
     let normalizes: Bool
@@ -94,9 +93,9 @@ private struct LatencyLoader {
     }
 }
 
-/// The latencies of a model, for several numbers of recordings at once.
+/// The latencies of a model for several batch sizes.
 struct LatencyReport: Encodable {
-    /// The mean, and what 90, 95 and 99 % of batches stay below, in seconds.
+    /// The mean and the 90th, 95th and 99th percentiles over batches, in seconds.
     struct Latency: Encodable {
         var meanS: Double
         var p90S: Double
@@ -123,7 +122,7 @@ struct LatencyReport: Encodable {
         var network: Latency
         /// Both.
         var total: Latency
-        /// Seconds of work a second of audio.
+        /// Seconds of work per second of audio.
         var realTimeFactor: Double
         var audioSPerS: Double
 

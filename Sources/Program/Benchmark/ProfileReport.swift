@@ -3,7 +3,7 @@ import Foundation
 import W2VBackbone
 import W2VTorch
 
-/// Whether a benchmark says where its time goes.
+/// Options for profiling a benchmark.
 struct ProfileOptions: ParsableArguments {
     @Flag(help: "Break the time down by stage, forward and backward, and write a trace of the last step.")
     var profile = false
@@ -19,13 +19,13 @@ struct ProfileOptions: ParsableArguments {
         if trace != nil, !profile { throw ValidationError("--trace goes with --profile.") }
     }
 
-    /// Sums up, and writes the trace.
+    /// Summarizes profiles, and writes the trace.
     ///
     /// - Parameters:
-    ///   - profiles: Those of all steps; may be empty.
-    ///   - task: What was timed.
+    ///   - profiles: The profiles of all steps; may be empty.
+    ///   - task: The timed task.
     /// - Returns: The report; `nil` without profiles.
-    /// - Throws: An error of Foundation's if the trace cannot be written.
+    /// - Throws: Foundation's error if the trace cannot be written.
     func report(of profiles: [Profile], _ task: BenchmarkedTask) throws -> ProfileReport? {
         guard let last = profiles.last else { return nil }
         let file = trace ?? "wav2vec2-\(task.rawValue).trace.json"
@@ -40,7 +40,7 @@ struct ProfileReport: Encodable {
         var stage: String
         var forwardS: Double
         var backwardS: Double
-        /// Of the step.
+        /// The stage's share of the step.
         var share: Double
     }
 
@@ -48,7 +48,7 @@ struct ProfileReport: Encodable {
     var stepS: Double
     var trace: String
 
-    /// The order of tables; what nobody named a place for comes before ``Profile/Stage/other``, the last.
+    /// The order of stages in tables; unlisted ones come before ``Profile/Stage/other``, the last.
     private static let order: [Profile.Stage] = [
         .dataWait, .draws, .firstConvolution, .convolutions, .projection, .positionalConvolution, .attention,
         .feedForward, .elementwise, .quantizer, .contrastive, .labels, .optimizer,
@@ -92,7 +92,8 @@ struct ProfileReport: Encodable {
             .joined(separator: "\n")
     }
 
-    /// The timeline of one step: stages and functions of the backward pass, with LibTorch's operators within them.
+    /// Makes the timeline of one step: stages and functions of the backward pass, with LibTorch's operators within
+    /// them.
     static func timeline(of profile: Profile, _ name: String) -> ChromeTrace {
         var timeline = ChromeTrace()
         timeline.name(process: 0, "wav2vec2 \(name)")
@@ -109,7 +110,7 @@ struct ProfileReport: Encodable {
     }
 }
 
-/// A text at the right edge of a column.
+/// Pads a text to the right edge of a column.
 func column(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(1, width - text.count)) + text
 }

@@ -4,7 +4,8 @@ import W2VBase
 import W2VCluster
 import W2VTorch
 
-/// `wav2vec2 benchmark scaling`: what summing gradients over processes costs here, and what that means for many GPUs.
+/// `wav2vec2 benchmark scaling`: the cost of summing gradients over processes on this machine, and a prediction for
+/// many GPUs.
 struct ScalingCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "scaling",
@@ -85,7 +86,7 @@ struct ScalingCommand: AsyncParsableCommand, LoggingCommand {
         }
     }
 
-    /// Launches every number of processes, one after the other.
+    /// Launches every number of processes, one after another.
     private func measureAll() throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
             "wav2vec2-scaling-\(UUID().uuidString)")
@@ -115,7 +116,7 @@ struct ScalingCommand: AsyncParsableCommand, LoggingCommand {
         try write(measurements)
     }
 
-    /// What a process of the launch is started with.
+    /// The arguments of a launched process.
     private var arguments: [String] {
         [
             "benchmark", "scaling", "--utterances", shape.utterances.text, "--hourglass", shape.hourglass,
@@ -146,7 +147,7 @@ struct ScalingCommand: AsyncParsableCommand, LoggingCommand {
     }
 }
 
-/// Figures for a prediction that were not measured here.
+/// Figures for a prediction that were measured elsewhere.
 struct PredictionOptions: ParsableArguments {
     @Option(help: "Micro-batches per update; NVIDIA's benchmark has 8.")
     var microBatches = 8
@@ -189,7 +190,7 @@ struct PredictionOptions: ParsableArguments {
         }
     }
 
-    /// A model of measured parts: compute of the fewest processes, sums of the most.
+    /// Makes a model from measured parts: the computation of the fewest processes, the sums of the most.
     func model(of measurements: [ScalingMeasurement], zeroSharding: Bool) throws -> ScalingModel {
         guard let alone = measurements.min(by: { $0.processes < $1.processes }),
             let together = measurements.max(by: { $0.processes < $1.processes })
@@ -200,7 +201,7 @@ struct PredictionOptions: ParsableArguments {
         else { throw ValidationError("the link could not be measured: give --bandwidth and --latency.") }
         let share = alone.backwardS / (alone.forwardS + alone.backwardS)
         let microBatch = microBatchSeconds ?? alone.forwardS + alone.backwardS
-        // A faster device is as much faster with its weights.
+        // A faster device is assumed to update its weights faster by the same factor.
         let speed = microBatch / (alone.forwardS + alone.backwardS)
         return ScalingModel(
             microBatches: microBatches, microBatchS: microBatch, backwardS: microBatch * share,

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What processes of one number have measured together; times are medians, in seconds.
+/// The measurements of one number of processes; times are medians, in seconds.
 struct ScalingMeasurement: Codable {
     /// An all-reduce.
     struct AllReduce: Codable {
@@ -8,11 +8,11 @@ struct ScalingMeasurement: Codable {
         var seconds: Double
     }
 
-    /// How many processes took part.
+    /// Number of processes.
     var processes: Int
-    /// Threads of each process.
+    /// Number of threads of each process.
     var threads: Int
-    /// A step without sums over processes: forward pass, backward pass, clipping and Adam.
+    /// A step without summation over processes: forward pass, backward pass, clipping and Adam.
     var stepS: Double
     /// Its forward pass, with masks and negatives.
     var forwardS: Double
@@ -20,41 +20,41 @@ struct ScalingMeasurement: Codable {
     var backwardS: Double
     /// Its clipping and Adam.
     var updateS: Double
-    /// A step whose gradients are summed after the backward pass.
+    /// A step with summation after the backward pass.
     var summingAfterS: Double?
-    /// A step whose gradients are summed during the backward pass.
+    /// A step with summation during the backward pass.
     var summingDuringS: Double?
-    /// A step whose gradients c10d's Reducer averages during the backward pass.
+    /// A step in which c10d's Reducer averages gradients during the backward pass.
     var reducerS: Double?
-    /// What sums during the backward pass add to the step of the same number without any.
+    /// The extra time of summation during the backward pass, compared with the step without.
     var waitingDuringS: Double?
-    /// What c10d's Reducer adds to it.
+    /// The extra time of c10d's Reducer.
     var waitingReducerS: Double?
-    /// The exchange of parameters after the optimizer, where its state is sharded.
+    /// The exchange of parameters after the optimizer, if its state is sharded.
     var exchangeS: Double?
-    /// What a process contributes to the sums of a step, in bytes.
+    /// Bytes that a process contributes to the sums of a step.
     var bytes: Int
-    /// The pieces that gradients are sent in, in the last step: those of dropped layers are not sent.
+    /// Number of buckets in the last step; those of dropped layers are not sent.
     var buckets: Int?
-    /// Those that are sent before the backward pass has ended.
+    /// Number of buckets that were sent before the end of the backward pass.
     var bucketsSentDuringBackward: Int?
-    /// The bytes of the piece that is sent last.
+    /// Size of the last bucket in bytes.
     var lastBucketBytes: Int?
-    /// The share of the time with transfers under way that lies within the backward pass.
+    /// The share of transfer time that lies within the backward pass.
     var hiddenShare: Double?
-    /// How much of the backward pass has gone by when the first bucket is sent.
+    /// The elapsed share of the backward pass when the first bucket is sent.
     var firstBucketShare: Double?
     /// All-reduces of several sizes.
     var allReduce: [AllReduce]
-    /// The last step that sums during the backward pass, of every process.
+    /// Each process's last step with summation during the backward pass.
     var traces: [StepTrace]
 }
 
 extension ScalingMeasurement {
-    /// What a link gives, by the all-reduces of several sizes.
+    /// Estimates the link from all-reduces of several sizes.
     ///
-    /// - Returns: Bytes a second and seconds a message of the ring algorithm, in which each of P processes sends
-    ///   2 (P − 1)/P of the bytes in 2 (P − 1) messages; `nil` for a process on its own.
+    /// - Returns: Bytes per second and seconds per message of the ring algorithm, in which each of P processes sends 2
+    ///   (P − 1)/P of the bytes in 2 (P − 1) messages; `nil` for a single process.
     var link: ScalingModel.Link? {
         guard processes > 1, allReduce.count > 1 else { return nil }
         // Least squares of relative errors: small messages count as much as large ones.

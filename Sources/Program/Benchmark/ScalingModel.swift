@@ -1,61 +1,61 @@
 import Foundation
 
-/// A small model of how long an update takes on any number of GPUs, from parts that were measured.
+/// Predicts the duration of an update for any number of GPUs, from measured parts.
 ///
-/// An update has a fixed number of micro-batches, dealt out over the GPUs; each GPU then steps once. Gradients are summed
-/// once an update, by a ring over all GPUs, during the last backward pass. What does not fit into that pass, and
-/// in any case the bucket that is complete last, has to be waited for. Where the optimizer's state is sharded, a GPU makes
-/// its share of the step, and the second half of the all-reduce becomes the exchange of parameters after it.
+/// An update has a fixed number of micro-batches, distributed over the GPUs; each GPU then makes one optimizer step.
+/// Gradients are summed once per update, by a ring over all GPUs, during the last backward pass. The part that does not
+/// fit into that pass, and in any case the last bucket, has to be waited for. If the optimizer's state is sharded, a
+/// GPU updates its share, and the second half of the all-reduce becomes the exchange of parameters afterwards.
 struct ScalingModel: Codable {
-    /// What connects processes.
+    /// A connection between processes.
     struct Link: Codable {
-        /// Bytes a second in each direction.
+        /// Bytes per second in each direction.
         var bandwidth: Double
-        /// Seconds a message.
+        /// Seconds per message.
         var latency: Double
     }
 
-    /// A prediction.
+    /// The prediction for a number of GPUs.
     struct Point: Codable {
         var gpus: Int
         var nodes: Int
-        /// What a GPU sends an update, in bytes.
+        /// Bytes that a GPU sends per update.
         var sentBytes: Double
-        /// The all-reduce by itself, in seconds.
+        /// Duration of the all-reduce, in seconds.
         var allReduceS: Double
         /// The part of it that is waited for, in seconds.
         var waitingS: Double
-        /// An update of all micro-batches, in seconds; `nil` where there are more GPUs than micro-batches.
+        /// Duration of an update, in seconds; `nil` if there are more GPUs than micro-batches.
         var updateS: Double?
-        /// How many times as fast as one GPU makes the same update.
+        /// The speed relative to a single GPU's.
         var speedup: Double?
-        /// The share of its time that a GPU computes, where each has one micro-batch an update.
+        /// The share of its time that a GPU computes, if each has one micro-batch per update.
         var weakEfficiency: Double
         /// NVIDIA's published speedup for this number of GPUs.
         var nvidiaSpeedup: Double?
     }
 
-    /// Micro-batches of an update.
+    /// Number of micro-batches per update.
     var microBatches: Int
     /// Forward and backward pass of a micro-batch, in seconds.
     var microBatchS: Double
-    /// The backward pass among it, in seconds.
+    /// The backward pass of a micro-batch, in seconds.
     var backwardS: Double
     /// Clipping and optimizer, in seconds.
     var optimizerS: Double
-    /// What a process contributes to the sums, in bytes.
+    /// Bytes that a process contributes to the sums.
     var bytes: Int
-    /// The bytes of the bucket that is complete last.
+    /// Size of the last bucket in bytes.
     var lastBucketBytes: Int
-    /// How much of the backward pass has gone by when the first bucket is sent.
+    /// The elapsed share of the backward pass when the first bucket is sent.
     var firstBucketShare: Double
     /// Whether the optimizer's state is sharded over the GPUs.
     var zeroSharding: Bool
-    /// Between the GPUs of a machine.
+    /// The link between the GPUs of a machine.
     var local: Link
-    /// Between machines.
+    /// The link between machines.
     var network: Link
-    /// GPUs of a machine.
+    /// Number of GPUs per machine.
     var gpusPerNode: Int
 
     /// Strong scaling of pre-training BASE in mixed precision on a DGX A100 80 GB, 8 concatenated batches in all: README of
@@ -94,7 +94,7 @@ struct ScalingModel: Codable {
             nvidiaSpeedup: Self.nvidiaSpeedups[gpus])
     }
 
-    /// A ring: each GPU sends 2 (G − 1)/G of the bytes, in 2 (G − 1) messages.
+    /// Returns the duration of a ring all-reduce: each of G GPUs sends 2 (G − 1)/G of the bytes, in 2 (G − 1) messages.
     private func allReduce(gpus: Int, over link: Link) -> Double {
         sentBytes(gpus: gpus) / link.bandwidth + 2 * Double(gpus - 1) * link.latency
     }

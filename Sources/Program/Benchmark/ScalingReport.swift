@@ -1,6 +1,6 @@
 import Foundation
 
-/// What `benchmark scaling` prints.
+/// The output of `benchmark scaling`.
 struct ScalingReport: Encodable {
     var task = "scaling"
     var shape: String

@@ -5,13 +5,13 @@ import W2VTorch
 extension ScalingMeasurement {
     /// Measures pre-training steps together with other processes.
     ///
-    /// Steps without sums, with sums after and with sums during the backward pass take turns, so that a machine that others
-    /// use too is equally fast for all of them.
+    /// Steps without summation, with summation after and with summation during the backward pass alternate, so that load
+    /// from other programs affects all of them equally.
     ///
     /// - Parameters:
-    ///   - shape: The model, its batch, and how often steps are timed.
+    ///   - shape: The model, its batch, and the number of timed steps.
     ///   - options: The processes, and how they sum gradients.
-    /// - Returns: What this process saw; traces are those of all.
+    /// - Returns: This process's measurements, with the traces of all.
     /// - Throws: `TorchError`, or the first cause in another process.
     static func measure(
         _ shape: BenchmarkShapeOptions, _ options: SumOptions
@@ -19,7 +19,7 @@ extension ScalingMeasurement {
         let cluster = options.cluster
         let device = shape.compute.device(among: cluster)
         var made: GradientSums?
-        // The next step's masks are drawn in the next step, so that a step's parts are its own.
+        // Masks are drawn within their own step, so that a step's parts belong to it.
         let training = try BenchmarkedModel(shape.configuration).pretrainingBenchmark(
             on: BenchmarkAudio(noise: shape.utterances.samples, isTakenAhead: false), device: device,
             shardedOver: options.shards(on: device)
@@ -36,7 +36,7 @@ extension ScalingMeasurement {
                 try cluster?.group.barrier()
                 sums.mode = mode
                 try sums.timing { _ = try training.step() }
-                // The first round warms up, and agrees on the order of the buckets.
+                // The first round warms up, and determines the order of the buckets.
                 guard repetition > 0 else { continue }
                 steps[mode, default: []].append(sums.times)
                 guard mode == .during else { continue }
@@ -75,7 +75,7 @@ extension ScalingMeasurement {
             traces: try cluster?.exchange(own) ?? [own])
     }
 
-    /// The share of the time with transfers under way that lies within the backward pass.
+    /// Returns the share of transfer time that lies within the backward pass.
     private static func hiddenShare(_ sums: GradientSums) -> Double {
         var (all, within): (Duration, Duration) = (.zero, .zero)
         var reached = sums.times.forwardEnd
@@ -95,7 +95,7 @@ extension ScalingMeasurement {
         return min(1, max(0, (first - sums.times.forwardEnd) / backward))
     }
 
-    /// All-reduces from a message to a large bucket.
+    /// Measures all-reduces, from a small message to a large bucket.
     private static func allReduces(_ cluster: Cluster, like device: Device) throws -> [AllReduce] {
         let group = try cluster.group(on: device)
         return try [4 << 10, 64 << 10, 1 << 20, 8 << 20, 32 << 20].map { bytes in

@@ -3,15 +3,15 @@ import W2VObjectives
 import W2VTorch
 import W2VTraining
 
-/// A kernel of the model by itself, as a benchmark runs it.
+/// A kernel of the model in isolation, for a benchmark.
 struct StageKernel {
-    /// The work that the definition of a pass needs.
+    /// The work of a pass, by its definition.
     enum Work: Sendable {
-        /// Floating-point operations, a multiplication with its addition as two.
+        /// Floating-point operations; a multiply-add counts as two.
         case operations(Double)
         /// Bytes read and written.
         case bytes(Double)
-        /// Neither says much.
+        /// Unknown: neither number is meaningful.
         case uncounted
     }
 
@@ -21,25 +21,25 @@ struct StageKernel {
     let forwardWork: Work
     /// The work of the backward pass.
     let backwardWork: Work
-    /// The tensors that the backward pass gives gradients of; empty if there is none.
+    /// The tensors whose gradients the backward pass computes; empty without a backward pass.
     let leaves: [Tensor]
-    /// Runs it.
+    /// Runs the forward pass.
     let forward: () throws -> Tensor
 
-    /// The kernels of a model of this architecture on a batch.
+    /// Makes the kernels of a model of this architecture on a batch.
     ///
-    /// Those of the encoder's layers are those of one layer; the optimizer comes last, over all parameters.
+    /// The encoder's kernels are those of one layer; the optimizer comes last, over all parameters.
     ///
     /// - Parameters:
     ///   - configuration: The architecture.
-    ///   - samples: The samples of each utterance.
-    ///   - initializer: The source of the parameters.
-    ///   - precision: The number formats that they compute in.
-    ///   - isReproducible: Whether nothing is drawn that devices draw differently, so that their results can be compared:
-    ///     attention drops nothing, and there is no Gumbel noise.
-    ///   - device: The device that they run on.
+    ///   - samples: Number of samples of each utterance.
+    ///   - initializer: The initializer of the parameters.
+    ///   - precision: The number formats of the computation.
+    ///   - isReproducible: Whether random draws that differ between devices are left out, so that results can be
+    ///     compared: attention dropout and Gumbel noise.
+    ///   - device: The kernels' device.
     /// - Returns: The kernels, in the order of a pre-training step.
-    /// - Throws: `ConfigurationError` for an impossible architecture or batch; `TorchError` if LibTorch refuses.
+    /// - Throws: `ConfigurationError` for an impossible architecture or batch; `TorchError`.
     static func all(
         _ configuration: ModelConfiguration, samples: [Int], initializer: Initializer,
         precision: ModelPrecision = ModelPrecision(), isReproducible: Bool = false, device: Device

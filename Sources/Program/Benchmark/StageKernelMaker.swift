@@ -15,7 +15,7 @@ struct StageKernelMaker {
     let device: Device
     let layout: RaggedLayout
     let generator: Generator
-    /// Made before any kernel: it moves the parameters, whose gradients the kernels ask for.
+    /// Made before all kernels: it moves the parameters, whose gradients the kernels compute.
     let parameters: FlatParameters
 
     init(
@@ -70,7 +70,7 @@ struct StageKernelMaker {
         }
         let first = stages.removeFirst()
         let others = stages
-        // Rows that straddle utterances hold numbers without meaning, which need not be those of another device.
+        // Rows that straddle utterances hold meaningless numbers, which may differ between devices.
         let frames = zip(first.layout.offsets, first.valid).flatMap { Array($0..<$0 + $1) }
         let kept = try isReproducible ? Tensor(frames).to(device: device) : nil
         func start() throws -> Tensor {
@@ -138,7 +138,7 @@ struct StageKernelMaker {
         ]
     }
 
-    /// The products of a layer over these rows.
+    /// Makes the matrix products of a layer over these rows.
     private func transformer(
         _ layer: EncoderLayer, _ name: String, _ layout: RaggedLayout, _ input: Tensor, _ mode: Module.Mode
     ) -> [StageKernel] {
@@ -155,7 +155,7 @@ struct StageKernelMaker {
         ]
     }
 
-    /// What shortens and expands, and a layer between them.
+    /// Makes the kernels of shortening and upsampling, and of a layer between them.
     private func shortening(_ hourglass: Hourglass?, _ input: Tensor, _ mode: Module.Mode) throws -> [StageKernel] {
         guard let hourglass, let layer = hourglass.layers.first else { return [] }
         let filled = layout.roundedUp(toMultipleOf: hourglass.factor)
@@ -207,7 +207,7 @@ struct StageKernelMaker {
                     isReproducible ? [] : leaves(quantizer, features)
                 ) {
                     let chosen = try quantizer(features, temperature: temperature, noise: noise)
-                    // Which entry is chosen may hang on a rounding; how evenly they are chosen does not.
+                    // The choice of an entry may depend on rounding; the distribution of choices does not.
                     return isReproducible ? chosen.probabilityPerplexity : chosen.vectors
                 })
         }
@@ -224,7 +224,7 @@ struct StageKernelMaker {
         return kernels + [try ctc()]
     }
 
-    /// Letters as fast as English is spoken, 14 a second, over the frames of the batch.
+    /// Makes the CTC kernel: letters at English speaking rate, 14 per second, over the frames of the batch.
     private func ctc() throws -> StageKernel {
         let labels = 32
         let logits = try random([layout.total, labels])
@@ -238,7 +238,7 @@ struct StageKernelMaker {
         ) { try ctcLosses(logits, layout, targets: targets, zeroInfinity: true).sum() }
     }
 
-    /// Adam reads values, gradients and both moments, and writes all but the gradients.
+    /// Makes the optimizer's kernel: Adam reads values, gradients and both moments, and writes all but the gradients.
     func optimizer() throws -> StageKernel {
         let parameters = parameters
         let adam = try Adam(parameters, .init())

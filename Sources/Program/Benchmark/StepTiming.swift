@@ -5,19 +5,19 @@ import W2VKernels
 import W2VTorch
 
 extension BenchmarkShapeOptions {
-    /// The steps before those that are timed, until memory has been taken.
+    /// Number of untimed steps before the timed ones, until memory has been allocated.
     static let warmUps = 2
 
     /// Times steps, and prints the report.
     ///
     /// - Parameters:
     ///   - task: The kind of step.
-    ///   - benchmark: A model at work.
-    ///   - profile: Whether a profile is wanted.
-    ///   - model: The model, for its weights and its encoder.
-    ///   - precision: The number format that the model computes in.
-    ///   - waited: The seconds that steps have waited for batches so far.
-    /// - Throws: What the steps throw.
+    ///   - benchmark: The running model.
+    ///   - profile: The profiling options.
+    ///   - model: The model, for the report of its weights and encoder.
+    ///   - precision: The model's number format.
+    ///   - waited: Total seconds that steps have waited for batches.
+    /// - Throws: An error of a step.
     func report(
         _ task: BenchmarkedTask, _ benchmark: some BenchmarkTask, _ profile: ProfileOptions,
         model: BenchmarkedModel, precision: ModelPrecision.Mode = .fp32, waited: () -> Double = { 0 }
@@ -39,7 +39,7 @@ extension BenchmarkShapeOptions {
             times.append((ContinuousClock.now - began) / .seconds(1))
         }
         let waiting = waited() - waitedBefore
-        // Measured before and after: a machine that others use too is not always equally fast.
+        // Measured before and after, because a shared machine's speed varies.
         peak = max(peak, try compute.device.matrixProductSpeed(dtype: dtype))
         let report = try BenchmarkReport(
             task, self, model: model, precision: precision, times: times, counts: counts, peak: peak,
@@ -49,7 +49,7 @@ extension BenchmarkShapeOptions {
     }
 }
 
-/// The middle of some numbers; the mean of the two in the middle where their count is even.
+/// Returns the median; the mean of the two middle numbers if their count is even.
 func median(_ numbers: [Double]) -> Double {
     let sorted = numbers.sorted()
     guard !sorted.isEmpty else { return .nan }
@@ -58,7 +58,7 @@ func median(_ numbers: [Double]) -> Double {
 }
 
 extension ModelPrecision.Mode {
-    /// The format in which a device's peak is measured: the model's, unless a CPU's products in it are a makeshift.
+    /// Returns the format for measuring a device's peak: the model's, unless a CPU only emulates it.
     func productFormat(on device: Device) -> DType {
         isMakeshift(on: device) ? .float32 : dtype
     }

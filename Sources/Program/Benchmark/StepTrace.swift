@@ -1,9 +1,9 @@
 import W2VReporting
 import W2VTorch
 
-/// What one process did in a step, in microseconds from the step's beginning.
+/// One process's activities in a step, in microseconds from the step's start.
 struct StepTrace: Codable {
-    /// Something with a beginning and an end.
+    /// An activity with its start and end.
     struct Span: Codable {
         var name: String
         var start: Double
@@ -11,16 +11,16 @@ struct StepTrace: Codable {
     }
 
     var rank: Int
-    /// What the process computed, one after the other.
+    /// Computations, one after another.
     var work: [Span]
-    /// Buckets of gradients on their way, several at once.
+    /// Transfers of gradient buckets, possibly several at once.
     var transfers: [Span]
 
-    /// What one process did in a step.
+    /// Traces a process's step.
     ///
     /// - Parameters:
-    ///   - rank: The process.
-    ///   - times: When the parts of the step began and ended.
+    ///   - rank: The process's rank.
+    ///   - times: The starts and ends of the step's parts.
     ///   - transfers: Its buckets.
     ///   - exchanges: Whether processes exchange parameters after the step, as with a sharded optimizer.
     init(rank: Int, _ times: GradientSums.Times, _ transfers: [GradientReducer.Transfer], exchanges: Bool) {
@@ -41,7 +41,7 @@ struct StepTrace: Codable {
         }
     }
 
-    /// Traces as a picture: what every rank computes, and beneath it its buckets on their way.
+    /// Draws traces: every rank's computations, with its transfers below.
     static func timeline(_ traces: [StepTrace], subtitle: String) -> TimelineChart {
         let colors = [
             "forward": 0, "backward": 1, "wait for sums": 2, "clip and Adam": 3, "exchange of parameters": 2,
@@ -60,7 +60,7 @@ struct StepTrace: Codable {
             }, unit: "ms")
     }
 
-    /// The timeline of several processes.
+    /// Makes the timeline of several processes.
     static func chrome(_ traces: [StepTrace]) -> ChromeTrace {
         var timeline = ChromeTrace()
         for trace in traces {

@@ -4,7 +4,7 @@ import W2VInterchange
 import W2VTorch
 import W2VTraining
 
-/// Updates as a run makes them, by the task and the step that train.
+/// Updates as in a run, with the same task and update step.
 struct TrainingBenchmark: BenchmarkTask {
     fileprivate let updates: StandaloneUpdates
 
@@ -17,19 +17,19 @@ struct TrainingBenchmark: BenchmarkTask {
 }
 
 extension BenchmarkedModel {
-    /// Pre-training as the recipe `base` has it.
+    /// Makes a benchmark of pre-training with the recipe `base`.
     ///
-    /// Every layer runs, where the recipe skips one in twenty by chance: steps are to be alike, one program's and another's.
+    /// All layers run, although the recipe drops one in twenty at random: all steps do the same work, like other
+    /// programs' steps.
     ///
     /// - Parameters:
     ///   - audio: The audio.
     ///   - device: The device that the model runs on.
-    ///   - mode: The number format that it computes in.
-    ///   - recordsSteps: Whether passes are recorded, as by `optimization.record_steps`; masks then count multiples of 16
-    ///     frames.
-    ///   - group: The processes that the optimizer's state is sharded over, if it is.
+    ///   - mode: The model's number format.
+    ///   - recordsSteps: Whether passes are recorded, as with `optimization.record_steps`; masked frames are then
+    ///     rounded to multiples of 16.
+    ///   - group: The processes among which the optimizer's state is sharded, if it is.
     ///   - summation: Makes the summation of gradients over processes, if there is one.
-    /// - Returns: The training.
     /// - Throws: `CheckpointError` for a checkpoint of another task; `TorchError` if LibTorch cannot make the model.
     func pretrainingBenchmark(
         on audio: BenchmarkAudio, device: Device, precision mode: ModelPrecision.Mode = .fp32,
@@ -46,14 +46,14 @@ extension BenchmarkedModel {
                 summation: summation, logger: Console.logger("training")))
     }
 
-    /// Fine-tuning as the recipe `finetune-base-100h` has it, with every layer.
+    /// Makes a benchmark of fine-tuning with the recipe `finetune-base-100h`, with all layers.
     ///
     /// - Parameters:
     ///   - audio: The audio, with labels.
     ///   - device: The device that the model runs on.
-    ///   - mode: The number format that it computes in.
-    /// - Returns: The training.
-    /// - Throws: `CheckpointError` for a checkpoint that has nothing to share; `TorchError` if LibTorch cannot make the model.
+    ///   - mode: The model's number format.
+    /// - Throws: `CheckpointError` for a checkpoint without shared weights; `TorchError` if LibTorch cannot make the
+    ///   model.
     func finetuningBenchmark(
         on audio: BenchmarkAudio, device: Device, precision mode: ModelPrecision.Mode
     ) throws -> TrainingBenchmark {
@@ -77,7 +77,7 @@ extension BenchmarkedModel {
 }
 
 extension Recipe {
-    /// The recipe with updates of one micro-batch of one sub-batch.
+    /// Returns the recipe with updates of one micro-batch of one sub-batch.
     fileprivate func forOneMicroBatch(_ mode: ModelPrecision.Mode) -> Recipe {
         var recipe = self
         recipe.seed = 1

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import W2VInterchange
 
-/// `wav2vec2 checkpoint`: what is in checkpoints, and between their formats.
+/// `wav2vec2 checkpoint`: inspects, compares, converts and fetches checkpoints.
 struct CheckpointCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "checkpoint",
@@ -16,7 +16,7 @@ struct CheckpointCommand: AsyncParsableCommand {
         ])
 }
 
-/// The checkpoint that a path names: the path itself, or a training folder's `last/`.
+/// Returns the checkpoint at a path: the path itself, or a training folder's `last/`.
 func checkpointURL(_ path: String) -> URL {
     let url = fileURL(path)
     let last = url.appendingPathComponent("last")

@@ -6,14 +6,16 @@ import W2VInterchange
 extension Console {
     private static let told = Mutex<Set<String>>([])
 
-    /// Tells on standard error what a checkpoint holds, lacks or contradicts; each note once, and by one process of several.
+    /// Reports on standard error what a checkpoint holds, lacks or contradicts; each note once, and by one process of
+    /// several.
     ///
     /// Every command that opens a checkpoint calls this.
     ///
     /// - Parameters:
     ///   - notes: The checkpoint's notes.
-    ///   - path: The checkpoint, as it was named.
-    ///   - usesLanguageModel: Whether a language model was named, so that there is no need to tell of the checkpoint's own.
+    ///   - path: The checkpoint's path on the command line.
+    ///   - usesLanguageModel: Whether a language model was given, so that a note about the checkpoint's own is
+    ///     unnecessary.
     static func notes(_ notes: [CheckpointNote], of path: String, usesLanguageModel: Bool = false) {
         let layout = try? ProcessLayout.current(environment: ProcessInfo.processInfo.environment)
         guard (layout?.rank ?? 0) == 0 else { return }

@@ -66,9 +66,9 @@ struct ConvertCommand: ParsableCommand, LoggingCommand {
         try Console.output(json ? try jsonLine(report) : report.text)
     }
 
-    /// The format that a name asks for.
+    /// Returns the format for a file name.
     ///
-    /// - Throws: `ValidationError` when it could be either of two.
+    /// - Throws: `ValidationError` if it could be either of two.
     static func format(of name: String, from source: CheckpointFormat) throws -> CheckpointFormat {
         let lowered = name.lowercased()
         let words = CheckpointFormat.allCases.filter { lowered.contains($0.rawValue) }
@@ -83,7 +83,7 @@ struct ConvertCommand: ParsableCommand, LoggingCommand {
     }
 }
 
-/// What `checkpoint convert` shows.
+/// The output of `checkpoint convert`.
 private struct ConversionReport: Encodable {
     var input: String
     var output: String

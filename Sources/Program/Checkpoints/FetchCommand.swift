@@ -86,7 +86,7 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
         try Console.output(json ? try jsonLine(summary) : summary.path)
     }
 
-    // MARK: - fairseq's
+    // MARK: - fairseq's models
 
     private func fetchFile(_ model: PublicModel, into folder: URL, _ monitor: FetchMonitor) throws -> Summary {
         let downloads =
@@ -104,7 +104,7 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
             revision: Nullable(nil), files: files)
     }
 
-    // MARK: - The hub's
+    // MARK: - The hub's models
 
     private func fetchFolder(_ model: PublicModel, into folder: URL, _ monitor: FetchMonitor) throws -> Summary {
         let environment = ProcessInfo.processInfo.environment
@@ -133,7 +133,7 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
             files: files)
     }
 
-    // MARK: - What is printed
+    // MARK: - Output
 
     private struct Summary: Encodable {
         struct File: Encodable {

@@ -3,7 +3,7 @@ import Foundation
 import W2VBase
 import W2VFetching
 
-/// How patiently files are fetched.
+/// Options for retries and timeouts of downloads.
 struct FetchingOptions: ParsableArguments {
     @Option(help: "Seconds without data after which a connection is dropped.")
     var timeout = 60
@@ -16,7 +16,7 @@ struct FetchingOptions: ParsableArguments {
         guard attempts >= 1 else { throw ValidationError("--attempts is \(attempts); it must be at least 1.") }
     }
 
-    /// What fetches.
+    /// Makes the downloader.
     func downloader() -> Downloader {
         var options = FetchOptions()
         options.stallTimeout = .seconds(timeout)
@@ -26,7 +26,7 @@ struct FetchingOptions: ParsableArguments {
         return Downloader(options: options)
     }
 
-    /// Shows progress on standard error, and stops on Ctrl-C and SIGTERM; what has come is kept then.
+    /// Shows progress on standard error, and stops on Ctrl-C and SIGTERM, keeping partial files.
     static func monitor(_ signal: StopSignal) -> FetchMonitor {
         FetchMonitor(
             report: { progress in Console.progress("\(progress)") }, logger: Console.logger("fetching"),

@@ -44,7 +44,7 @@ struct InspectCommand: ParsableCommand, LoggingCommand {
     }
 }
 
-/// What `checkpoint inspect` shows.
+/// The output of `checkpoint inspect`.
 private struct CheckpointReport: Encodable {
     struct TensorEntry: Encodable {
         var name: String
@@ -62,7 +62,7 @@ private struct CheckpointReport: Encodable {
     var normalize: Bool
     var normalizeEpsilon: Double
     var labels: [String]
-    /// How labels become text, as JSON, where that is not fairseq's way.
+    /// The conversion of labels to text, as JSON, if it is not fairseq's.
     var textStyle: Nullable<String>
     var update: Nullable<Int>
     var bytes: Int
@@ -137,15 +137,15 @@ private struct CheckpointReport: Encodable {
         for tensor in tensors ?? [] {
             lines.append("  \(tensor.type) [\(tensor.shape.map(String.init).joined(separator: ", "))] \(tensor.name)")
         }
-        // Names of tensors and symbols are the checkpoint's.
+        // Names of tensors and symbols come from the checkpoint.
         return lines.map(\.printable).joined(separator: "\n")
     }
 }
 
-/// The name that safetensors has for a type.
+/// Returns safetensors' name of a type.
 private func typeName(_ type: DType) -> String { SafetensorsType(type)?.rawValue ?? "\(type)" }
 
-/// The update that a checkpoint's training state was saved after, if there is one.
+/// Returns the update after which a checkpoint's training state was saved, if it has one.
 private func trainingUpdate(_ folder: URL) -> Int? {
     struct State: Decodable { var update: Int }
     guard let data = try? Data(contentsOf: folder.appendingPathComponent("training_state.json")) else { return nil }

@@ -3,7 +3,7 @@ import Foundation
 import W2VBase
 import W2VInterchange
 
-/// `wav2vec2 checkpoint verify`: whether two checkpoints are the same model.
+/// `wav2vec2 checkpoint verify`: compares two checkpoints.
 struct VerifyCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
@@ -47,7 +47,7 @@ struct VerifyCommand: ParsableCommand, LoggingCommand {
     }
 }
 
-/// What `checkpoint verify` shows.
+/// The output of `checkpoint verify`.
 private struct VerificationReport: Encodable {
     struct Difference: Encodable {
         var key: String
@@ -62,7 +62,7 @@ private struct VerificationReport: Encodable {
 
         init(_ difference: CheckpointComparison.TensorDifference) {
             name = difference.name
-            // JSON has no infinity: a missing number means shapes that differ, or elements that are NaN.
+            // JSON cannot represent infinity: a missing number means different shapes, or NaN elements.
             absolute = Nullable(difference.absolute.isFinite ? difference.absolute : nil)
             relative = Nullable(difference.relative.isFinite ? difference.relative : nil)
         }
@@ -109,7 +109,7 @@ private struct VerificationReport: Encodable {
         outputs = comparison.outputs.map(TensorEntry.init)
     }
 
-    /// At most this many lines of one kind are for people to read.
+    /// Maximum number of lines of one kind in the text output.
     private static let shown = 10
 
     private func list(_ lines: [String]) -> [String] {
@@ -135,7 +135,7 @@ private struct VerificationReport: Encodable {
                 $0.absolute.value == 0 ? "  \($0.name) on synthetic audio are bit-identical" : "  \($0.text)"
             }
         }
-        // Names of tensors and symbols are the checkpoint's.
+        // Names of tensors and symbols come from the checkpoint.
         return lines.map(\.printable).joined(separator: "\n")
     }
 }

@@ -4,27 +4,26 @@ import Synchronization
 import W2VBase
 import W2VCluster
 
-/// What people read goes to standard error, through a logger; results go to standard output.
+/// The program's output: messages for people go to standard error, through a logger; results go to standard output.
 enum Console {
     private struct Settings {
         var level = Logger.Level.info
         var format = LogFormat.text
-        /// This process's number among several.
+        /// This process's rank, with several processes.
         var rank: Int?
     }
 
     private static let settings = Mutex(Settings())
 
-    /// Sets how much is printed, and in which form, before a command runs.
+    /// Sets the amount and form of messages, before a command runs.
     static func configure(_ options: LogOptions) {
         let layout = try? ProcessLayout.current(environment: ProcessInfo.processInfo.environment)
         settings.withLock { $0 = Settings(level: options.level, format: options.logFormat, rank: layout?.rank) }
     }
 
-    /// A logger whose lines go to standard error.
+    /// Makes a logger that writes to standard error.
     ///
-    /// - Parameter part: The part of the program that logs; `nil` for its commands.
-    /// - Returns: The logger.
+    /// - Parameter part: The logging part of the program; `nil` for its commands.
     static func logger(_ part: String? = nil) -> Logger {
         let settings = settings.withLock { $0 }
         var logger = Logger(label: part.map { "wav2vec2.\($0)" } ?? "wav2vec2") {
@@ -40,14 +39,14 @@ enum Console {
 
     /// Writes a line to standard output.
     ///
-    /// - Throws: `CommandError` when it cannot be written.
+    /// - Throws: `CommandError` if it cannot be written.
     static func output(_ line: String) throws {
         try output(Data((line + "\n").utf8))
     }
 
     /// Writes text with its own line ends to standard output.
     ///
-    /// - Throws: `CommandError` when it cannot be written, as on a full disk.
+    /// - Throws: `CommandError` if it cannot be written, for example on a full disk.
     static func output(_ text: Data) throws {
         MessageStream.standardError.clear()
         var rest = text[...]
@@ -67,7 +66,7 @@ enum Console {
         }
     }
 
-    /// How many characters fit in a line of standard output.
+    /// Number of characters in a line of standard output.
     static var outputWidth: Int {
         if let columns = ProcessInfo.processInfo.environment["COLUMNS"].flatMap(Int.init), columns > 0 {
             return columns
@@ -75,19 +74,18 @@ enum Console {
         return TerminalText.columns(of: STDOUT_FILENO)
     }
 
-    /// Whether results may be colored: on a terminal, unless `NO_COLOR` says otherwise.
+    /// Whether results may be colored: on a terminal, unless `NO_COLOR` is set.
     static var outputIsColored: Bool {
         let environment = ProcessInfo.processInfo.environment
         return isatty(STDOUT_FILENO) == 1 && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
     }
 
-    /// Shows how far a command is, in place on a terminal, and as a line every ten seconds elsewhere.
+    /// Shows a command's progress, in place on a terminal, otherwise as a line every ten seconds.
     static func progress(_ text: @autoclosure () -> String) {
         show(.everywhere, text)
     }
 
-    /// Shows how far a command is in place on a terminal, and nothing elsewhere: for commands that write lines of their
-    /// own.
+    /// Shows a command's progress in place on a terminal only: for commands that log lines of their own.
     static func live(_ text: @autoclosure () -> String) {
         show(.onTerminals, text)
     }
@@ -100,7 +98,7 @@ enum Console {
     }
 }
 
-/// A number that is written as `null` where it is missing, so that the key is always there.
+/// A value that is encoded as `null` if missing, so that its key is always present.
 struct Nullable<Value: Encodable>: Encodable {
     var value: Value?
 
@@ -112,8 +110,8 @@ struct Nullable<Value: Encodable>: Encodable {
     }
 }
 
-/// A number with a fixed count of decimals.
+/// Formats a number with a fixed number of decimals.
 func decimal(_ number: Double, _ places: Int) -> String { String(format: "%.\(places)f", number) }
 
-/// A fraction as a percentage with two decimals.
+/// Formats a fraction as a percentage with two decimals.
 func percentage(_ fraction: Double?) -> String { fraction.map { decimal($0 * 100, 2) + " %" } ?? "undefined" }

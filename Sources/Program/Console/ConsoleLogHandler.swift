@@ -3,13 +3,13 @@ import Logging
 import W2VBase
 import W2VDecoding
 
-/// Where all log lines of the program end: standard error, as lines for people or as JSON.
+/// Writes all log lines of the program to standard error, as lines for people or as JSON.
 struct ConsoleLogHandler: LogHandler {
-    /// The name of what logs.
+    /// The logger's label.
     let label: String
     /// The form of the lines.
     let format: LogFormat
-    /// Where they go.
+    /// The stream that they are written to.
     let stream: MessageStream
 
     var logLevel = Logger.Level.info
@@ -41,10 +41,10 @@ struct ConsoleLogHandler: LogHandler {
         }
     }
 
-    /// What a line for people begins with.
+    /// Returns the prefix of a line for people.
     ///
-    /// Names of files and requests come from others: what a terminal would obey, or take for another line, appears as code
-    /// points.
+    /// Names of files and requests come from outside: control characters, which a terminal would obey or show as a new
+    /// line, appear as code points.
     private static func mark(_ level: Logger.Level) -> String {
         switch level {
         case .trace, .debug, .info, .notice: ""
@@ -63,7 +63,7 @@ private struct JSONLogLine: Encodable {
     var metadata: [String: JSONMetadata]
 }
 
-/// A value of metadata: numbers and truth values as themselves, everything else as text.
+/// A value of metadata: numbers and Booleans unchanged, everything else as text.
 private struct JSONMetadata: Encodable {
     let value: Logger.MetadataValue
 

@@ -1,23 +1,23 @@
 import Foundation
 import W2VBase
 
-/// Shows how far work on counted things is, how fast it goes, and when it will be done.
+/// Shows the progress, speed and remaining time of work on counted items.
 struct CountProgress: Sendable {
     private let command: String
     private let things: String
     private let began = ContinuousClock.now
 
-    /// Begins with nothing done.
+    /// Starts with nothing done.
     ///
     /// - Parameters:
-    ///   - command: What the line begins with.
-    ///   - things: What is counted, in the plural.
+    ///   - command: The line's first words.
+    ///   - things: The counted items, in the plural.
     init(_ command: String, _ things: String) {
         self.command = command
         self.things = things
     }
 
-    /// Shows the number that are done.
+    /// Shows the number of finished items.
     func show(_ done: Int, of total: Int) {
         Console.progress(
             Self.text(command, things, done, of: total, seconds: (ContinuousClock.now - began) / .seconds(1)))

@@ -1,17 +1,16 @@
 import Foundation
 
-/// The recordings of a command that could not be used: each is named on standard error, and the exit code remembers them.
+/// Counts the recordings that a command could not use, names each on standard error, and determines the exit code.
 struct FailedRecordings {
-    /// How many there are.
+    /// Number of failed recordings.
     private(set) var count = 0
-    /// That of bad data, or of failure where this machine is to blame.
+    /// The exit code: bad data's, or failure's if this machine is at fault.
     private(set) var code = EXIT_SUCCESS
 
-    /// Names a recording's error.
+    /// Reports a recording's error.
     ///
     /// - Parameters:
-    ///   - error: What is wrong.
-    ///   - place: What the line begins with.
+    ///   - place: The beginning of the line.
     mutating func add(_ error: any Error, at place: String = "") {
         count += 1
         if code != EXIT_FAILURE { code = failureCode(error) ?? EX_DATAERR }

@@ -1,13 +1,13 @@
 import ArgumentParser
 import Logging
 
-/// The form of what people or programs read on standard error.
+/// The form of messages on standard error.
 enum LogFormat: String, CaseIterable, ExpressibleByArgument {
     case text
     case json
 }
 
-/// How much a command prints on standard error, and in which form.
+/// Options for the amount and form of messages on standard error.
 struct LogOptions: ParsableArguments {
     @Flag(help: "Print only warnings and errors on standard error.")
     var quiet = false
@@ -26,13 +26,13 @@ struct LogOptions: ParsableArguments {
         if quiet, verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
     }
 
-    /// The least level that is logged.
+    /// The lowest level that is logged.
     var level: Logger.Level { quiet ? .warning : verbose ? .debug : .info }
 
-    /// The same options for a command line that is launched, unless it has its own.
+    /// Passes these options on to a launched command line, unless it has its own.
     ///
     /// - Parameter arguments: The command line.
-    /// - Returns: What is added to it.
+    /// - Returns: The arguments to add.
     func passedOn(to arguments: [String]) -> [String] {
         var more: [String] = []
         if !arguments.contains("--quiet"), !arguments.contains("--verbose") {
@@ -45,8 +45,8 @@ struct LogOptions: ParsableArguments {
     }
 }
 
-/// A command that prints to standard error: every one that does work.
+/// A command that writes messages: every one that does work.
 protocol LoggingCommand: ParsableCommand {
-    /// How much it prints, and in which form.
+    /// The options for its messages.
     var logging: LogOptions { get }
 }

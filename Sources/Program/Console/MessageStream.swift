@@ -2,20 +2,20 @@ import Foundation
 import Synchronization
 import W2VBase
 
-/// Standard error: whole lines, and on a terminal one line below them that shows how far the work is.
+/// Standard error: whole lines, and on a terminal one progress line below them.
 ///
-/// Lines come from several threads; none of them tears another one or what the terminal shows apart.
+/// Lines come from several threads; they never break each other or the terminal's display.
 final class MessageStream: Sendable {
-    /// How often progress is shown.
+    /// The places where progress is shown.
     enum Pace {
-        /// In place on a terminal, and as a line every ten seconds elsewhere.
+        /// In place on a terminal, otherwise as a line every ten seconds.
         case everywhere
-        /// In place on a terminal only: for commands that write lines of their own.
+        /// In place on a terminal only: for commands that log lines of their own.
         case onTerminals
     }
 
     private struct State {
-        /// Whether the terminal's last line is one that shows how far the work is.
+        /// Whether the terminal's last line shows progress.
         var isProgressShown = false
         var lastProgress: ContinuousClock.Instant?
     }
@@ -30,10 +30,10 @@ final class MessageStream: Sendable {
     /// Makes a stream.
     ///
     /// - Parameters:
-    ///   - isTerminal: Whether a terminal shows it.
+    ///   - isTerminal: Whether the stream is a terminal.
     ///   - isDumb: Whether that terminal cannot clear a line.
-    ///   - pause: The least time between two looks at how far the work is, on a terminal.
-    ///   - width: Returns the characters that fit in a line of the terminal.
+    ///   - pause: Minimum time between progress updates on a terminal.
+    ///   - width: Returns the number of characters in a line of the terminal.
     ///   - write: Writes text.
     init(
         isTerminal: Bool, isDumb: Bool = false, pause: Duration = .milliseconds(100),
@@ -51,10 +51,10 @@ final class MessageStream: Sendable {
     static let standardError = MessageStream(
         isTerminal: isatty(STDERR_FILENO) == 1, isDumb: ProcessInfo.processInfo.environment["TERM"] == "dumb",
         width: { TerminalText.columns(of: STDERR_FILENO) },
-        // Nobody may be reading any more: that must not keep a run from saving.
+        // The reader may be gone: that must not keep a run from saving.
         write: { try? FileHandle.standardError.write(contentsOf: Data($0.utf8)) })
 
-    /// Writes a line, in place of the one that shows how far the work is.
+    /// Writes a line, in place of the progress line.
     func line(_ text: String) {
         state.withLock { state in
             let cleared = state.isProgressShown ? clearedLine : ""
@@ -63,12 +63,12 @@ final class MessageStream: Sendable {
         }
     }
 
-    /// Shows how far the work is, unless that was shown a moment ago.
+    /// Shows progress, unless it was shown a moment ago.
     ///
     /// - Parameters:
-    ///   - pace: How often that is.
-    ///   - line: Writes a line where there is no terminal; `nil` for one as it is.
-    ///   - text: Returns what is shown.
+    ///   - pace: The places where it is shown.
+    ///   - line: Writes a line if there is no terminal; `nil` writes it unchanged.
+    ///   - text: Returns the progress line.
     func progress(_ pace: Pace, line: ((String) -> Void)? = nil, _ text: () -> String) {
         let isInPlace = isTerminal && line == nil
         if pace == .onTerminals && !isInPlace { return }
@@ -81,7 +81,7 @@ final class MessageStream: Sendable {
         guard isDue else { return }
         let text = text()
         if let line { return line(text) }
-        // Speech that is recognized has invisible characters of its own, such as joiners: they stay.
+        // Recognized speech may contain invisible characters such as joiners, which stay.
         let isHarmless = text.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
         let shown = isHarmless ? text : text.printable
         guard isInPlace else { return self.line(shown) }
@@ -91,7 +91,7 @@ final class MessageStream: Sendable {
         }
     }
 
-    /// Clears the line that shows how far the work is.
+    /// Clears the progress line.
     func clear() {
         state.withLock { state in
             if state.isProgressShown { write(clearedLine) }
@@ -99,12 +99,12 @@ final class MessageStream: Sendable {
         }
     }
 
-    /// What clears a terminal's line; one that knows no such thing gets spaces.
+    /// The characters that clear a terminal's line; spaces for a terminal without that function.
     private var clearedLine: String {
         isDumb ? "\r" + String(repeating: " ", count: width() - 1) + "\r" : "\r\u{1B}[K"
     }
 
-    /// A line that ends in an ellipsis where it would not fit: what wraps cannot be overwritten.
+    /// Shortens a line with an ellipsis if it does not fit: a wrapped line cannot be overwritten.
     private func fitting(_ text: String) -> String {
         let most = width() - 1
         return text.count <= most ? text : text.prefix(max(0, most - 1)) + "…"

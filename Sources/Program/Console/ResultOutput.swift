@@ -1,7 +1,7 @@
 import Foundation
 import W2VBase
 
-/// Makes the folder that a file is to be written to.
+/// Creates the folder of an output file.
 func makeFolder(of file: URL) throws {
     let folder = file.deletingLastPathComponent()
     do {
@@ -11,19 +11,18 @@ func makeFolder(of file: URL) throws {
     }
 }
 
-/// Writes a result's file whole or not at all, and makes its folder where it is not there.
+/// Writes a result file completely or not at all, creating its folder if needed.
 func writeResult(_ text: String, to file: URL) throws {
     AtomicFile.removeLeftovers(of: file)
     try writeResult(to: file) { try $0(text) }
 }
 
-/// Writes a result piece by piece, gathered into blocks: of recordings of hours it is many times what is in memory.
+/// Writes a result piece by piece in blocks: for long recordings it is much larger than what is in memory.
 ///
 /// - Parameters:
-///   - file: The file, which appears only when all of it is written, its folder made if need be; nil for standard
-///     output.
-///   - body: Writes the result by calling what it gets with pieces of text.
-/// - Throws: `CommandError` about the folder, `FileWriteError` about the file; what `body` throws.
+///   - file: The file, which appears only when it is complete, its folder created if needed; nil for standard output.
+///   - body: Writes the result by calling its argument with pieces of text.
+/// - Throws: `CommandError` about the folder, `FileWriteError` about the file; an error of `body`.
 func writeResult(to file: URL?, _ body: ((String) throws -> Void) throws -> Void) throws {
     guard let file else { return try inBlocks(body) { try Console.output($0) } }
     try makeFolder(of: file)

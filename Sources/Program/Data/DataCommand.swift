@@ -15,7 +15,7 @@ struct DataCommand: AsyncParsableCommand {
         ])
 }
 
-/// Runs what writes recordings: a disk that takes no more is no fault of the data, and the exit code says so.
+/// Runs work that writes recordings: a full disk is not the data's fault, and the exit code says so.
 func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
@@ -30,7 +30,7 @@ func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
     }
 }
 
-/// `wav2vec2 data dictionary`: the symbols of labels.
+/// `wav2vec2 data dictionary`: makes a dictionary of labels' symbols.
 struct DictionaryCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "dictionary",

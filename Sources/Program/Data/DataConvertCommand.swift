@@ -6,7 +6,7 @@ import W2VCorpus
 
 extension AudioFileFormat: ExpressibleByArgument {}
 
-/// `wav2vec2 data convert`: recordings in another format, sampling rate and speed.
+/// `wav2vec2 data convert`: converts recordings to another format, sampling rate and speed.
 struct DataConvertCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert",
@@ -49,7 +49,7 @@ struct DataConvertCommand: ParsableCommand, LoggingCommand {
 
     @OptionGroup var logging: LogOptions
 
-    /// Where the new recordings go.
+    /// The folder of the new recordings.
     private var folder: URL { audioFolder.map(fileURL) ?? fileURL(output.output).deletingPathExtension() }
 
     func validate() throws {

@@ -75,7 +75,7 @@ struct LabelsCommand: ParsableCommand, LoggingCommand {
         }
     }
 
-    /// Only a `.tsv` has its labels in files beside it: those of any other list would be read by no command.
+    /// Refuses lists other than `.tsv`, which contain their labels: commands would not read label files beside them.
     private func refuseListsWithTheirOwnTranscripts(_ list: Manifest, _ name: String) throws {
         let place: String
         switch list.sources[0].format {

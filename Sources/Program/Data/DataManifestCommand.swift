@@ -96,7 +96,7 @@ struct ManifestCommand: ParsableCommand, LoggingCommand {
     }
 }
 
-/// `wav2vec2 data combine`: several lists as one.
+/// `wav2vec2 data combine`: combines several lists into one.
 struct CombineCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "combine",
@@ -130,7 +130,8 @@ struct CombineCommand: ParsableCommand, LoggingCommand {
     }
 }
 
-/// Says how many recordings a list lacks, and ends the command with the exit code of bad data unless that is accepted.
+/// Reports how many recordings a list lacks, and ends the command with the exit code of bad data unless that is
+/// allowed.
 func reportLeftOut(_ count: Int, of total: Int, allowed: Bool) throws {
     guard count > 0 else { return }
     let sentence = "\(count) of \(total) recordings were left out (named above)"
@@ -142,7 +143,7 @@ func reportLeftOut(_ count: Int, of total: Int, allowed: Bool) throws {
 
 extension Manifest.OutputFormat: ExpressibleByArgument {}
 
-/// Where and how a manifest is written.
+/// Options for the place and form of a manifest.
 struct ManifestOutput: ParsableArguments {
     @Option(help: "Manifest to write.", completion: .file(extensions: ["tsv", "jsonl"]))
     var output: String
@@ -173,7 +174,7 @@ struct ManifestOutput: ParsableArguments {
         }
     }
 
-    /// Makes sure that the manifest can be written, before hours of work rather than after.
+    /// Makes sure that the manifest can be written, before hours of work rather than afterwards.
     ///
     /// - Throws: `CommandError`.
     func prepare() throws {
@@ -193,16 +194,16 @@ struct ManifestOutput: ParsableArguments {
         }
     }
 
-    /// The labels that are to be written, of those that are there.
+    /// Returns the labels to write, of those that exist.
     func labelsToRead(_ areThere: (String) throws -> Bool) throws -> [String] {
         if labels == ["none"] { return [] }
         guard labels.isEmpty else { return labels }
         let found = try ["wrd", "ltr"].filter(areThere)
-        // Words say all that letters do.
+        // Words contain the same information as letters.
         return writtenFormat == .jsonl ? Array(found.prefix(1)) : found
     }
 
-    /// The manifest, and that of what is held out beside it.
+    /// The manifest, and the validation manifest beside it.
     private var places: (train: URL, valid: URL) {
         let train = fileURL(output)
         let name = train.deletingPathExtension().lastPathComponent
@@ -213,12 +214,12 @@ struct ManifestOutput: ParsableArguments {
         )
     }
 
-    /// Refuses to write over the lists that are read, by whatever name.
+    /// Refuses to overwrite the lists that are read, under any of their names.
     ///
     /// - Parameters:
-    ///   - lists: What is read.
-    ///   - labels: Which labels are written.
-    ///   - holdsOut: Whether a second manifest is written.
+    ///   - lists: The lists that are read.
+    ///   - labels: The extensions of the labels to write.
+    ///   - holdsOut: Whether a validation manifest is written too.
     /// - Throws: `CorpusError`.
     func protect(_ lists: [URL], labels: [String], holdsOut: Bool = false) throws {
         var inputs: Set<FileIdentity> = []
@@ -235,12 +236,12 @@ struct ManifestOutput: ParsableArguments {
         }
     }
 
-    /// Writes the manifest, and what is held out beside it, with their labels.
+    /// Writes the manifest, and the validation manifest beside it, with their labels.
     ///
     /// - Parameters:
-    ///   - labels: Which labels.
-    ///   - parts: What is trained on and what is held out.
-    ///   - read: Gives the manifest with labels, or without.
+    ///   - labels: The extensions of the labels.
+    ///   - parts: Splits a manifest into training and validation.
+    ///   - read: Reads the manifest with or without labels.
     /// - Throws: `CorpusError`.
     func write(
         labels: [String], parts: (Manifest) throws -> (train: Manifest, valid: Manifest?) = { ($0, nil) },
@@ -248,10 +249,10 @@ struct ManifestOutput: ParsableArguments {
     ) throws {
         let (train, file) = places
         try makeFolder(of: train)
-        // All appear together: labels beside a manifest of another time would be taken for its own.
+        // All are committed together: labels beside an older manifest would be mistaken for its own.
         let files = StagedFiles()
         var written: [(url: URL, summary: String)] = []
-        // One kind of labels after the other, so that no more than one is in memory.
+        // One kind of labels after another, so that only one is in memory.
         for (number, kind) in (labels.isEmpty ? [nil] : labels.map(Optional.some)).enumerated() {
             var manifest = try read(kind)
             if uppercase { manifest = manifest.mappingLabels { $0.uppercased() } }

@@ -1,6 +1,6 @@
 import W2VDecoding
 
-/// A reference above what was recognized, word under word, with every difference marked.
+/// A reference above the recognized text, word under word, with every difference marked.
 ///
 ///     REF:  the  cat  sat  on  ***   the
 ///     HYP:  the  bat  ***  on  down  the
@@ -8,9 +8,9 @@ import W2VDecoding
 struct AlignedText {
     /// The aligned words.
     var pairs: [AlignedPair<String>]
-    /// How many characters fit in a line.
+    /// Number of characters in a line.
     var width: Int
-    /// Whether differences are colored too.
+    /// Whether differences are also colored.
     var isColored: Bool
 
     private static let margin = 6
@@ -19,7 +19,7 @@ struct AlignedText {
         var reference: String
         var hypothesis: String
         var mark: String
-        /// The terminal's color; nil for what is right.
+        /// The terminal's color; nil for correct words.
         var color: Int?
 
         init(_ pair: AlignedPair<String>) {
@@ -38,7 +38,7 @@ struct AlignedText {
         var width: Int { max(reference.count, hypothesis.count) }
     }
 
-    /// Lines to print: three for each stretch of words that fits in the width.
+    /// The lines to print: three for each group of words that fits in the width.
     var lines: [String] {
         var lines: [String] = []
         var stretch: [Column] = []

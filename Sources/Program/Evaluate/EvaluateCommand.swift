@@ -96,7 +96,7 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
     private func run(among cluster: Cluster?) async throws {
         try compute.apply()
         let isLeader = cluster?.isLeader ?? true
-        // What cannot be written had better be known before the work than after it.
+        // Output folders are created before the work, so that an error appears early.
         for file in [report, savePredictions].compactMap({ $0 }) where isLeader { try makeFolder(of: fileURL(file)) }
         let shown = CountProgress("evaluate", "utterances")
         let progress: @Sendable (Int, Int) -> Void = { done, total in if isLeader { shown.show(done, of: total) } }
@@ -111,7 +111,7 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
             let evaluator = Evaluator(recognizer, characters: characters)
             let folder = saveLogits.map(fileURL)
             if let folder, isLeader { try SavedLogits.begin(folder) }
-            // The others may write into the folder only when it is there.
+            // The others may write into the folder only once it exists.
             _ = try cluster?.exchange([0])
             let results = SharedRecordings(recordings: Recordings(list), cluster: cluster).results { share, number in
                 evaluator.transcriptions(of: share, savingLogits: folder, number: number)
@@ -142,7 +142,7 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
         if let warning = evaluation.unwritable.warning { Console.log.warning("\(warning)") }
         let bootstrap = Bootstrap(sets: bootstrap)
         let shown = worst ?? 0
-        // First what cannot get lost with a file.
+        // The summary comes first, so that a file that cannot be written does not lose it.
         try Console.output(
             json
                 ? try jsonLine(
@@ -163,7 +163,7 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
         }
     }
 
-    /// What the page says about where its figures come from.
+    /// The facts about the evaluation on the page.
     private var facts: [(name: String, value: String)] {
         let inputs: [(name: String, value: String?)] = [
             ("model", source.checkpoint),

@@ -7,12 +7,11 @@ extension EvaluationText {
     /// The maximum number of utterances to show, in addition to the worst ones.
     private static let shown = 500
 
-    /// The page that `evaluate --report` writes.
+    /// Makes the page that `evaluate --report` writes.
     ///
     /// - Parameters:
     ///   - title: The page's title.
-    ///   - facts: What was evaluated with what.
-    /// - Returns: The page.
+    ///   - facts: Names and values of the evaluation's model, data and settings.
     func page(title: String, facts: [(name: String, value: String)]) -> EvaluationPage {
         var page = EvaluationPage(title: title)
         let (errors, intervals) = (evaluation.errors, evaluation.intervals(bootstrap))
@@ -88,7 +87,7 @@ extension EvaluationText {
 }
 
 extension ReportTable {
-    /// A terminal's table on a page.
+    /// Converts a terminal's table for a page.
     fileprivate init(_ table: TextTable) {
         self.init(
             columns: table.header.enumerated().map { Column($1, isNumber: $0 > 0) }, rows: table.rows)
@@ -96,7 +95,7 @@ extension ReportTable {
 }
 
 extension TranscriptTable.Row {
-    /// An utterance under its reference.
+    /// Shows an utterance under its reference.
     init(_ utterance: EvaluatedUtterance) {
         self.init(
             name: utterance.identifier,

@@ -2,7 +2,7 @@ import Foundation
 import W2VDecoding
 import W2VRecognition
 
-/// Error counts, rates and their confidence intervals, of all utterances or a group of them.
+/// Error counts, rates and their confidence intervals, for all utterances or a group of them.
 struct RateReport: Encodable {
     var wer: Nullable<Double>
     var cer: Nullable<Double>

@@ -2,7 +2,7 @@ import W2VBase
 import W2VDecoding
 import W2VRecognition
 
-/// What `evaluate` prints for people.
+/// The text output of `evaluate`.
 struct EvaluationText {
     let evaluation: Evaluation
     let bootstrap: Bootstrap
@@ -44,12 +44,12 @@ struct EvaluationText {
     /// The confidence level, such as 95 %.
     var level: String { decimal(bootstrap.level * 100, 0) + " %" }
 
-    /// Bounds as percentages.
+    /// Formats bounds as percentages.
     static func range(_ interval: ConfidenceInterval) -> String {
         "\(decimal(interval.lower * 100, 2)) to \(percentage(interval.upper))"
     }
 
-    /// Counts and rates by kind.
+    /// Returns counts and rates by kind of error.
     static func kinds(_ counts: EditCounts) -> [(name: String, count: Int, rate: Double?)] {
         func kind(_ name: String, _ count: Int) -> (name: String, count: Int, rate: Double?) {
             (name, count, counts.referenceLength == 0 ? nil : Double(count) / Double(counts.referenceLength))
@@ -60,7 +60,7 @@ struct EvaluationText {
         ]
     }
 
-    /// The rates of a tag's groups.
+    /// Makes the table of a tag's groups.
     func table(_ tag: String) -> TextTable {
         TextTable(
             header: [tag, "utterances", "words", "WER", level, "sub", "del", "ins", "CER", "SER"],

@@ -1,11 +1,11 @@
-/// Figures in columns for a terminal: the first at the left, the others at the right.
+/// A table for a terminal: the first column left-aligned, the others right-aligned.
 struct TextTable {
-    /// What stands above the columns.
+    /// The column headers.
     var header: [String]
-    /// The rows, each with as many cells.
+    /// The rows, with one cell per column.
     var rows: [[String]]
 
-    /// The table, one line a row.
+    /// The table, one line per row.
     var text: String {
         let all = [header] + rows
         let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }

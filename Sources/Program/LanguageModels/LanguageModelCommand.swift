@@ -14,7 +14,7 @@ struct LanguageModelCommand: AsyncParsableCommand {
         ])
 }
 
-/// `wav2vec2 lm build`: an ARPA model from text.
+/// `wav2vec2 lm build`: builds an ARPA model from text.
 struct LanguageModelBuildCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "build",
@@ -104,7 +104,7 @@ private struct BuildReport: Encodable {
     var discounts: [[Float]]
 }
 
-/// `wav2vec2 lm convert`: the binary form.
+/// `wav2vec2 lm convert`: converts a model to the binary form.
 struct LanguageModelConvertCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "convert",
@@ -134,7 +134,7 @@ struct LanguageModelConvertCommand: ParsableCommand, LoggingCommand {
     }
 }
 
-/// `wav2vec2 lm inspect`: what a model holds, and how it scores a sentence.
+/// `wav2vec2 lm inspect`: shows a model's contents, and scores a sentence.
 struct LanguageModelInspectCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect",
@@ -184,7 +184,7 @@ private struct SentenceReport: Encodable {
     }
 }
 
-/// What `lm inspect` shows.
+/// The output of `lm inspect`.
 private struct ModelReport: Encodable {
     var path: String
     var format: String

@@ -4,7 +4,7 @@ import W2VBase
 import W2VDecoding
 import W2VRecognition
 
-/// `wav2vec2 lm tune`: the weights that suit a development set.
+/// `wav2vec2 lm tune`: finds the weights that suit a development set.
 struct LanguageModelTuneCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "tune",

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import W2VReporting
 
-/// `wav2vec2 curves`: learning curves of runs side by side.
+/// `wav2vec2 curves`: shows learning curves of runs side by side.
 struct CurvesCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "curves",

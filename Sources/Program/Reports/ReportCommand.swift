@@ -7,7 +7,7 @@ import W2VRecognition
 import W2VReporting
 import W2VTorch
 
-/// `wav2vec2 report`: the story of a model as one HTML page.
+/// `wav2vec2 report`: describes a model's training and results on one HTML page.
 struct ReportCommand: AsyncParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
@@ -60,7 +60,7 @@ struct ReportCommand: AsyncParsableCommand, LoggingCommand {
 
     @OptionGroup var logging: LogOptions
 
-    /// How many of the examples are shown with their waveforms.
+    /// Number of examples shown with their waveforms.
     private static let waveforms = 2
 
     func validate() throws {
@@ -143,7 +143,7 @@ struct ReportCommand: AsyncParsableCommand, LoggingCommand {
             : "\(rates): in this run pre-training did not help (\(change) % more errors)."
     }
 
-    /// Utterances at even distances through the manifest, so that nobody chose them.
+    /// Selects utterances at equal distances through the manifest, so that the choice is unbiased.
     private func show(_ evaluation: Evaluation, _ test: Manifest, in report: inout TrainingReport) throws {
         let count = min(examples, evaluation.utterances.count)
         for number in 0..<count {
@@ -165,13 +165,13 @@ struct ReportCommand: AsyncParsableCommand, LoggingCommand {
     }
 }
 
-/// What `report` prints.
+/// The output of `report`.
 private struct ReportSummary: Encodable {
     var cer: Nullable<Double>
     var wer: Nullable<Double>
     var scratchCer: Nullable<Double>
     var scratchWer: Nullable<Double>
-    /// How many of the recordings training has seen; null where the runs do not tell.
+    /// Number of the recordings that were seen in training; null if the runs do not record it.
     var trainedOn: Nullable<Int>
     var report: String
 
@@ -193,7 +193,7 @@ private struct ReportSummary: Encodable {
     }
 }
 
-/// Which of a training's checkpoints a report is about.
+/// The training checkpoint that a report evaluates.
 enum EvaluatedCheckpoint: String, ExpressibleByArgument, CaseIterable {
     case best
     case last

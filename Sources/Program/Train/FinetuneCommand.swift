@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// `wav2vec2 finetune`: learning to transcribe from recordings and transcripts.
+/// `wav2vec2 finetune`: trains a recognizer from recordings and transcripts.
 struct FinetuneCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "finetune",

@@ -3,7 +3,7 @@ import Foundation
 import W2VBase
 import W2VCluster
 
-/// `wav2vec2 launch`: several processes that train together, on one machine or on many.
+/// `wav2vec2 launch`: starts several processes that train together, on one machine or on several.
 struct LaunchCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "launch",
@@ -75,7 +75,7 @@ struct LaunchCommand: ParsableCommand, LoggingCommand {
         plan.logFolder = logs.map(fileURL)
         if let rendezvous { (plan.host, plan.port) = try Self.address(rendezvous) }
         if ["pretrain", "finetune"].contains(command[0]) { plan.resumeArguments = ["--resume"] }
-        // The processes keep running, even if nobody reads their lines.
+        // The processes keep running if the reader of their output is gone.
         signal(SIGPIPE, SIG_IGN)
         let signals = StopSignal()
         switch try Launcher(plan, logger: Console.logger("launch")).run(stop: { signals.received }) {
@@ -87,7 +87,7 @@ struct LaunchCommand: ParsableCommand, LoggingCommand {
         }
     }
 
-    /// This program, whatever it is called and wherever it lies.
+    /// The path of this program, whatever its name and folder.
     static var program: URL {
         let path = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
         return fileURL(path ?? CommandLine.arguments[0])

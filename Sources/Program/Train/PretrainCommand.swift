@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// `wav2vec2 pretrain`: learning representations from recordings alone.
+/// `wav2vec2 pretrain`: learns representations from recordings alone.
 struct PretrainCommand: ParsableCommand, LoggingCommand {
     static let configuration = CommandConfiguration(
         commandName: "pretrain",

@@ -2,24 +2,24 @@ import Foundation
 import W2VCorpus
 import W2VTraining
 
-/// What the runs that a report is about have seen of its test recordings, in words.
+/// The test recordings that a report's runs have seen, in words.
 struct SeenTestRecordings {
-    /// How many of the recordings one of the runs was trained on; `nil` where one of them does not tell.
+    /// Number of recordings that one of the runs was trained on; `nil` if one of them does not record it.
     let trained: Int?
-    /// For the page: always at least one sentence.
+    /// Text for the page: always at least one sentence.
     let sentences: String
-    /// For the terminal: what makes the error rates doubtful.
+    /// Warnings for the terminal: reasons to doubt the error rates.
     let warnings: [String]
     private let count: Int
 
-    /// Holds test recordings against the lists of the runs.
+    /// Compares test recordings with the lists of the runs.
     ///
     /// - Parameters:
     ///   - test: The recordings.
-    ///   - pretrain: The pre-training's folder.
-    ///   - finetune: The fine-tuning's folder.
+    ///   - pretrain: The pre-training run's folder.
+    ///   - finetune: The fine-tuning run's folder.
     ///   - scratch: The folder of the same fine-tuning from random weights.
-    ///   - choosesBest: Whether the evaluated checkpoint was chosen by a held-out list.
+    ///   - choosesBest: Whether the evaluated checkpoint was selected with a held-out list.
     init(_ test: Manifest, pretrain: String, finetune: String, scratch: String?, choosesBest: Bool) {
         count = test.count
         var warnings: [String] = []

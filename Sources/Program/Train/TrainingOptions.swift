@@ -6,7 +6,7 @@ import W2VCluster
 import W2VTorch
 import W2VTraining
 
-/// What `pretrain` and `finetune` take alike.
+/// The options that `pretrain` and `finetune` share.
 struct TrainingOptions: ParsableArguments {
     @Option(help: "Recipe: the name of a built-in one, or a YAML file.", completion: .file(extensions: ["yaml"]))
     var recipe: String
@@ -76,18 +76,18 @@ struct TrainingOptions: ParsableArguments {
         }
     }
 
-    /// Trains, and logs it; a signal saves and leaves with its exit code.
+    /// Trains, and logs the progress; a signal saves and exits with its exit code.
     ///
     /// - Parameters:
-    ///   - task: What is learned.
-    ///   - labels: The extension of label files, where it is given.
-    ///   - newHead: Whether a recognizer's output layer is left out.
-    /// - Throws: What stopped the run; `ExitCode` after a signal.
+    ///   - task: The kind of training.
+    ///   - labels: The extension of label files, if given.
+    ///   - newHead: Whether fine-tuning starts with a new output layer even from a recognizer.
+    /// - Throws: The error that stopped the run; `ExitCode` after a signal.
     func run(_ task: TrainingJob.Task, labels: String? = nil, newHead: Bool = false) throws {
-        // What reads this process's lines may be gone: that must not end a run before it has saved.
+        // The reader of this process's output may be gone: that must not end a run before it has saved.
         signal(SIGPIPE, SIG_IGN)
         try compute.apply()
-        // Every update asks for the same blocks; new pages from the system each time cost a seventh of a BASE update.
+        // Every update allocates the same blocks; new pages from the system each time cost a seventh of a BASE update.
         LibTorch.reuseHostMemory()
         var recipe: Recipe
         let written: Recipe
@@ -120,7 +120,7 @@ struct TrainingOptions: ParsableArguments {
         guard let layout = try ProcessLayout.current(environment: ProcessInfo.processInfo.environment) else {
             return try leave(run(job, among: nil))
         }
-        // Each process of a machine has the GPU of its local number.
+        // Each process of a machine uses the GPU of its local rank.
         if case .cuda = job.device { job.device = .cuda(layout.localRank) }
         var options = Cluster.Options()
         (options.timeout, options.joinTimeout) = (recipe.distributed.timeout, recipe.distributed.joinTimeout)
@@ -128,7 +128,7 @@ struct TrainingOptions: ParsableArguments {
         let cluster = try Cluster.join(
             layout, handshake: handshake, options: options, logger: Console.logger("cluster"))
         defer { cluster.leave() }
-        // A signal is no failure of a process, and is not told to the others as one.
+        // A signal is not a process's failure, and is not reported to the others as one.
         try leave(cluster.reportingFailure { try run(job, among: cluster) })
     }
 

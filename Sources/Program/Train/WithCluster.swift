@@ -2,15 +2,14 @@ import Foundation
 import W2VCluster
 import W2VTorch
 
-/// Runs a command that only uses a model among the processes that a launcher has started beside this one.
+/// Runs a command that only uses a model together with the processes that a launcher has started beside this one.
 ///
-/// Every process must have been given the same arguments.
+/// All processes must have been given the same arguments.
 ///
 /// - Parameters:
 ///   - isolation: The caller's actor.
-///   - body: The command's work; gets the processes, or `nil` for a process on its own.
-/// - Returns: What `body` returned.
-/// - Throws: What `body` threw, or the first cause in another process.
+///   - body: The command's work; receives the processes, or `nil` for a single process.
+/// - Throws: An error of `body`, or the first cause in another process.
 func withCluster<Result>(
     isolation: isolated (any Actor)? = #isolation, _ body: (Cluster?) async throws -> Result
 ) async throws -> Result {
@@ -26,7 +25,7 @@ func withCluster<Result>(
 }
 
 extension ComputeOptions {
-    /// Where the model of this process runs: each process of a machine has a GPU of its own.
+    /// Returns the device of this process's model: each process of a machine has its own GPU.
     func device(among cluster: Cluster?) -> Device {
         guard let cluster, case .cuda = device else { return device }
         return .cuda(cluster.layout.localRank)

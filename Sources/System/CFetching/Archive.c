@@ -72,7 +72,7 @@ int cfetching_archive_next(void *archive, const char **name, cfetching_kind *kin
     struct archive_entry *entry = NULL;
     int code = next_header(archive, &entry);
     if (code == ARCHIVE_EOF) { return 0; }
-    // A warning tells of a name that is not valid UTF-8 and the like: the bytes are still there.
+    // Warnings concern names that are not valid UTF-8 and the like: the bytes are still available.
     if (code != ARCHIVE_OK && code != ARCHIVE_WARN) { return -1; }
     *name = entry_name(entry);
     *size = entry_size(entry);

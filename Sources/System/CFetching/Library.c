@@ -8,7 +8,7 @@ const char *load_library(const char *const *names, const library_symbol *symbols
     message[0] = 0;
     for (const char *const *name = names; *name && !library; name++) {
         library = dlopen(*name, RTLD_NOW | RTLD_LOCAL);
-        // The first name is the usual one: what is wrong with it is what people can mend.
+        // The error of the first name, which is the usual one, is the one that people can fix.
         if (!library && !message[0]) {
             const char *reason = dlerror();
             snprintf(message, length, "%s", reason ? reason : *name);

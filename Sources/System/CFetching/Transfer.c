@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-// The header's macros around variadic functions check types; through pointers we check them by hand.
+// The header's macros around variadic functions check types; calls through pointers are checked by hand.
 #undef curl_easy_setopt
 #undef curl_easy_getinfo
 
@@ -57,7 +57,7 @@ static size_t pass_header(char *bytes, size_t size, size_t count, void *data) {
 
 static size_t pass_body(char *bytes, size_t size, size_t count, void *data) {
     const cfetching_request *request = data;
-    // Any other number than the one given ends the transfer, also for an empty part.
+    // Any other number than the given one ends the transfer, also for an empty part.
     return request->on_body(request->context, (const uint8_t *)bytes, size * count) ? size * count : size * count + 1;
 }
 
@@ -75,7 +75,7 @@ static void limit_protocols(CURL *handle, bool only_https) {
         return;
     }
 #endif
-    // A library older than 7.85 knows only these.
+    // Libraries older than 7.85 only have these options.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
     set(handle, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
@@ -99,7 +99,7 @@ static void configure(CURL *handle, const cfetching_request *request, struct cur
     if (request->header) { *headers = list_append(*headers, request->header); }
     if (request->offset > 0) {
         char text[300];
-        // Not CURLOPT_RESUME_FROM: that one fails by itself where a server sends the whole file.
+        // Not CURLOPT_RESUME_FROM, which fails if a server sends the whole file.
         snprintf(text, sizeof text, "Range: bytes=%lld-", (long long)request->offset);
         *headers = list_append(*headers, text);
         if (request->if_range && snprintf(text, sizeof text, "If-Range: %s", request->if_range) < (int)sizeof text) {

@@ -1,13 +1,13 @@
-// libmpg123 writes warnings and notes about damaged files to standard error by itself, among the program's own lines. It has
-// a flag against that, and libsndfile, which alone calls it here, neither sets the flag nor lets us set it. The dynamic
-// linker finds this definition before the library's own, so that libsndfile's decoders are made here.
+// libmpg123 writes warnings and notes about damaged files to standard error, among the program's own lines. It has a
+// flag against that, but libsndfile, its only caller here, neither sets the flag nor lets us set it. The dynamic linker
+// finds this definition before the library's own, so that libsndfile's decoders are made here.
 #define _GNU_SOURCE
 #include "CQuietMP3.h"
 
 #include <dlfcn.h>
 #include <stddef.h>
 
-// From mpg123.h, where they have had these values since version 1.0.
+// From mpg123.h, unchanged since version 1.0.
 enum { add_flags = 2, quiet = 0x20, out_of_memory = 7 };
 
 __attribute__((visibility("default"))) void *mpg123_new(const char *decoder, int *error) {

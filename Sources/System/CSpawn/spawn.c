@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// The child shares the caller's memory until it has become the other program (vfork), as posix_spawn's does: a process
-// that holds a large model is not copied. It may call nothing here but what a signal handler may.
+// The child shares the caller's memory until it has become the other program (vfork), as with posix_spawn: a process
+// that holds a large model is not copied. It may only call functions that a signal handler may call.
 static _Noreturn void become(
     const char *path, char *const arguments[], char *const environment[], const int streams[3], uint64_t most_bytes,
     pid_t parent, const sigset_t *mask, volatile int *failure) {
@@ -18,7 +18,7 @@ static _Noreturn void become(
     struct sigaction standard = {.sa_handler = SIG_DFL};
     for (int number = 1; number < NSIG; number++)
         if (number != SIGKILL && number != SIGSTOP) sigaction(number, &standard, NULL);
-    // Beyond the limit writing fails with EFBIG, and the program says so.
+    // Beyond the limit writing fails with EFBIG, and the program reports it.
     struct sigaction ignored = {.sa_handler = SIG_IGN};
     sigaction(SIGXFSZ, &ignored, NULL);
     setpgid(0, 0);
@@ -50,7 +50,7 @@ int cspawn_bound(
     const pid_t parent = getpid();
     volatile int failure = 0;
     sigset_t all, before;
-    // No handler of the caller's may run in the child.
+    // The caller's signal handlers must not run in the child.
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     const pid_t child = vfork();

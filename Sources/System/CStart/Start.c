@@ -1,15 +1,16 @@
-// Starts the program again with settings that libraries read while they are loaded, before any of our code could run.
+// Restarts the program with settings that libraries read while they are loaded, before any of our code runs.
 //
-// GOMP_SPINCOUNT: after each operator OpenMP's threads spin for milliseconds. On an idle machine that is harmless; where
-// another process wants the cores too, waiting threads take the time that working ones need, and training becomes
+// GOMP_SPINCOUNT: after each operator OpenMP's threads spin for milliseconds. That is harmless on an idle machine, but
+// if another process needs the cores too, waiting threads take the time that working ones need, and training becomes
 // several times slower. A short spin costs nothing measurable on an idle machine.
 //
-// GLIBC_TUNABLES: the C library asks the system for large pages, without which the first use of a tensor's memory, and
-// walking through weights, costs a tenth of the time.
+// GLIBC_TUNABLES: the C library asks the system for large pages; without them the first use of a tensor's memory, and
+// reading weights, costs a tenth of the time.
 //
-// What the user has set is left alone. It happens before the libraries are initialized, most of a start's time.
+// Settings of the user are kept. The restart happens before the libraries are initialized, which is most of the start
+// time.
 //
-// Also lets all threads take subnormal numbers for zero: each inherits that from the one that starts it.
+// This also makes all threads treat subnormal numbers as zero: each inherits that from the thread that starts it.
 #if defined(__linux__)
 #define _GNU_SOURCE
 #include "CStart.h"
@@ -26,7 +27,7 @@ static int is_set(char **environment, const char *name) {
     return 0;
 }
 
-/// Help, and a command without anything to work on, are not worth a second start.
+/// Help, and a command without arguments, are not worth a second start.
 static int computes(int count, char **arguments) {
     if (count < 3 || strcmp(arguments[1], "help") == 0) return 0;
     for (int i = 1; i < count; i++)
@@ -37,8 +38,8 @@ static int computes(int count, char **arguments) {
 static void start_again(int count, char **arguments, char **environment) {
     subnormals_flush();
     if (!computes(count, arguments)) {
-        // LibTorch registers its operators in very many small allocations; without the lists of small chunks freed last,
-        // which are walked and merged again and again meanwhile, help comes a twentieth earlier.
+        // LibTorch registers its operators in very many small allocations; without the lists of recently freed small
+        // chunks, which are searched and merged repeatedly meanwhile, help appears a twentieth earlier.
         mallopt(M_MXFAST, 0);
         return;
     }
@@ -56,7 +57,7 @@ static void start_again(int count, char **arguments, char **environment) {
     if (length <= 0) return;
     path[length] = 0;
     execve(path, arguments, changed);
-    // Without /proc, or after a new program has taken its place, the program goes on as it is: slower at worst.
+    // Without /proc, or in the restarted program, the program continues unchanged: slower at worst.
 }
 
 __attribute__((section(".preinit_array"), used)) static void (*const before_libraries)(int, char **, char **) =

@@ -1,2 +1,2 @@
-// The functions are inline in the header; a C target needs a source file of its own.
+// The functions are inline in the header; a C target needs a source file.
 #include "CSubnormals.h"

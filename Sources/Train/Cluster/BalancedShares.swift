@@ -1,11 +1,11 @@
-/// Divides pieces of work so that every process gets about the same amount: the largest first, each to the process that
-/// has the least so far.
+/// Divides pieces of work into nearly equal shares: the largest first, each to the process with the smallest share so
+/// far.
 ///
 /// - Parameters:
 ///   - sizes: The size of each piece.
-///   - count: The number of processes.
-///   - limit: The most pieces that a process may get; all together must suffice.
-/// - Returns: For each process the numbers of its pieces, ascending.
+///   - count: Number of processes.
+///   - limit: The most pieces per process; all together must suffice.
+/// - Returns: For each process, the ascending indices of its pieces.
 public func balancedShares(_ sizes: [Int], among count: Int, atMost limit: Int = .max) -> [[Int]] {
     var shares = [[Int]](repeating: [], count: count)
     var amounts = [Int](repeating: 0, count: count)

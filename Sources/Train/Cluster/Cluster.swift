@@ -3,10 +3,10 @@ import Logging
 import Synchronization
 import W2VTorch
 
-/// The processes that train together, as one of them sees the others.
+/// The processes that train together, seen from one of them.
 ///
-/// Made by ``join(_:handshake:options:)``. Every process must call what communicates in the same order. A failure of one
-/// process ends all of them with its message: see ``reportingFailure(_:)``.
+/// Made by ``join(_:handshake:options:)``. All processes must call the communicating functions in the same order. If
+/// one process fails, all end with its message: see ``reportingFailure(_:)``.
 public final class Cluster: Sendable {
     /// This process's place.
     public let layout: ProcessLayout
@@ -17,25 +17,25 @@ public final class Cluster: Sendable {
     private let connect: @Sendable (String) throws -> ProcessGroup
     private let deviceGroup = Mutex<ProcessGroup?>(nil)
 
-    /// How long things may take.
+    /// Timeouts and the network interface.
     public struct Options: Sendable {
-        /// The longest wait for the other processes at the start, in seconds.
+        /// Maximum wait for the other processes at the start, in seconds.
         public var joinTimeout = 300.0
-        /// The longest that a collective may take before the missing process counts as lost, in seconds.
+        /// Maximum duration of a collective before the missing process counts as lost, in seconds.
         public var timeout = 600.0
-        /// The network interface for tensors; `nil` for that of `GLOO_SOCKET_IFNAME` or, without it, for the one on the
-        /// way to the rendezvous.
+        /// The network interface for tensors; by default that of `GLOO_SOCKET_IFNAME`, or else the one that leads to
+        /// the rendezvous.
         public var interface: String?
 
-        /// The usual times.
+        /// Makes the default options.
         public init() {}
     }
 
-    /// This process's number among all, from 0.
+    /// This process's rank, from 0.
     public var rank: Int { layout.rank }
-    /// How many processes there are.
+    /// Number of processes.
     public var size: Int { layout.size }
-    /// Whether this process writes checkpoints and speaks to people.
+    /// Whether this process writes checkpoints and messages for people.
     public var isLeader: Bool { layout.rank == 0 }
 
     private init(
@@ -49,10 +49,9 @@ public final class Cluster: Sendable {
         watch = FailureWatch(rendezvous, group, logger: logger)
     }
 
-    /// The group for tensors of a device: NCCL's on a GPU.
+    /// Returns the group for tensors on a device: NCCL's on a GPU.
     ///
-    /// - Parameter device: This process's device; all processes must ask for a GPU's group at the same place.
-    /// - Returns: The group, the same each time.
+    /// - Parameter device: This process's device; all processes must request a GPU's group at the same point.
     /// - Throws: ``ClusterError`` if NCCL cannot be used.
     public func group(on device: Device) throws -> ProcessGroup {
         guard case .cuda(let index) = device else { return group }
@@ -66,29 +65,27 @@ public final class Cluster: Sendable {
                 known = made
                 return made
             } catch {
-                // CUDA's advice for developers follows in lines of its own.
+                // CUDA's advice for developers follows on separate lines.
                 let reason = "\(error)".prefix { $0 != "\n" }
                 throw ClusterError.noNCCL(rendezvous.member, device: "\(device)", reason: String(reason))
             }
         }
     }
 
-    /// Makes another group of the same processes for host tensors, for a thread of its own.
+    /// Makes another group of the same processes for host tensors, for use by another thread.
     ///
-    /// - Parameter name: What tells the group from others.
-    /// - Returns: The group; all processes must make it.
+    /// - Parameter name: A name that distinguishes the group; all processes must make it.
     /// - Throws: `TorchError.communication` if a process is gone.
     public func makeGroup(_ name: String) throws -> ProcessGroup { try connect(name) }
 
-    /// Meets the other processes, and makes sure that all of them do the same.
+    /// Waits for the other processes, and makes sure that all of them do the same work.
     ///
     /// - Parameters:
     ///   - layout: This process's place.
-    ///   - handshake: What must be equal in all processes, by name: the program's version, the recipe's keys, ….
-    ///   - options: How long things may take.
-    ///   - logger: Gets the last words of a process that cannot end in order after another one has failed.
-    /// - Returns: The processes, ready to compute together.
-    /// - Throws: ``ClusterError`` if the others do not come, or differ from this one.
+    ///   - handshake: Values that must be equal in all processes, by name: the program's version, the recipe's keys, ….
+    ///   - options: Timeouts and the network interface.
+    ///   - logger: Receives the last message of a process that cannot exit cleanly after another one failed.
+    /// - Throws: ``ClusterError`` if other processes do not arrive, or differ from this one.
     public static func join(
         _ layout: ProcessLayout, handshake: [String: String], options: Options = Options(),
         logger: Logger = Logger(label: "wav2vec2.cluster")
@@ -116,16 +113,16 @@ public final class Cluster: Sendable {
         return Cluster(layout: layout, group: group, rendezvous: rendezvous, logger: logger, connect: connect)
     }
 
-    /// The interface that users of c10d name by its own variable.
+    /// Returns the interface in the environment variable that users of c10d set.
     private static func glooInterface() -> String? {
         ProcessInfo.processInfo.environment["GLOO_SOCKET_IFNAME"].flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// Runs work that communicates, and reports its failure: every process then ends with the first cause.
+    /// Runs work that communicates, and reports its failure: all processes then end with the first cause.
     ///
-    /// - Parameter body: Work of this process; what it throws is reported to the others.
-    /// - Returns: What `body` returned.
-    /// - Throws: The error of `body`, where this process failed first; else the ``ClusterError`` that says which one did.
+    /// - Parameter body: This process's work; an error that it throws is reported to the others.
+    /// - Throws: The error of `body` if this process failed first; otherwise the ``ClusterError`` that names the
+    ///   process that did.
     public func reportingFailure<Result>(_ body: () throws -> Result) throws -> Result {
         do {
             return try body()
@@ -134,13 +131,13 @@ public final class Cluster: Sendable {
         }
     }
 
-    /// Runs asynchronous work that communicates, and reports its failure as the synchronous form does.
+    /// Runs asynchronous work that communicates, and reports its failure like the synchronous form.
     ///
     /// - Parameters:
     ///   - isolation: The caller's actor.
-    ///   - body: Work of this process; what it throws is reported to the others.
-    /// - Returns: What `body` returned.
-    /// - Throws: The error of `body`, where this process failed first; else the ``ClusterError`` that says which one did.
+    ///   - body: This process's work; an error that it throws is reported to the others.
+    /// - Throws: The error of `body` if this process failed first; otherwise the ``ClusterError`` that names the
+    ///   process that did.
     public func reportingFailure<Result>(
         isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> Result
     ) async throws -> Result {
@@ -151,29 +148,29 @@ public final class Cluster: Sendable {
         }
     }
 
-    /// Reports an error to the others, unless one of them has failed before.
+    /// Reports an error to the others, unless one of them failed before.
     private func firstCause(of error: any Error) -> any Error {
         guard case TorchError.communication(let reason) = error else {
             if let cause = rendezvous.causeElsewhere(patience: 0) { return cause }
             rendezvous.announceFailure("\(error)")
             return error
         }
-        // A collective fails where another process did: what that one has to say is the cause.
+        // A collective fails if another process did: that process's message is the cause.
         return watch.cause(of: reason)
     }
 
-    /// Says how far this process is, for the sentence about a process that does not answer.
+    /// Records this process's progress, for messages about a process that does not respond.
     ///
     /// - Parameter update: The update that is being computed.
     public func noteProgress(update: Int) { watch.note(update: update) }
 
-    /// Leaves: the other processes no longer count on this one.
+    /// Leaves the group: the other processes no longer expect signs of life from this one.
     public func leave() { watch.stop() }
 
     /// Sums numbers over all processes, in double precision.
     ///
-    /// - Parameter values: As many numbers in every process.
-    /// - Returns: The sums, the same to the last bit in every process.
+    /// - Parameter values: The numbers to add, equally many in all processes.
+    /// - Returns: The sums, bitwise equal in all processes.
     /// - Throws: `TorchError.communication` if a process is gone.
     public func sum(_ values: [Double]) throws -> [Double] {
         guard !values.isEmpty else { return [] }
@@ -182,9 +179,9 @@ public final class Cluster: Sendable {
         return try tensor.elements(Double.self)
     }
 
-    /// Tells every process the numbers of all.
+    /// Gathers numbers from all processes.
     ///
-    /// - Parameter values: As many numbers in every process.
+    /// - Parameter values: This process's numbers, equally many in all processes.
     /// - Returns: The numbers of each process, by rank.
     /// - Throws: `TorchError.communication` if a process is gone.
     public func exchange(_ values: [Double]) throws -> [[Double]] {
@@ -195,7 +192,7 @@ public final class Cluster: Sendable {
         return (0..<size).map { Array(flat[$0 * width..<$0 * width + values.count]) }
     }
 
-    /// Tells every process a value of all.
+    /// Gathers a value from each process.
     ///
     /// - Parameter value: This process's value; its size may differ from the others'.
     /// - Returns: The value of each process, by rank.

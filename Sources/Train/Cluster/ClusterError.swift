@@ -1,56 +1,58 @@
 import W2VBase
 
-/// What keeps processes from working together.
+/// Errors of processes that should work together.
 public enum ClusterError: ExplainedError, Equatable {
     /// The environment gives a process a rank that is not below the number of processes.
     case badRank(Int, size: Int)
-    /// A variable that every process among others needs is not set.
+    /// A variable that each of several processes needs is not set.
     case missingVariable(String)
-    /// A variable does not hold what is expected.
+    /// A variable has an unexpected value.
     case badVariable(String, value: String, expected: String)
-    /// The port that the rendezvous is to be served at is in use.
+    /// The rendezvous' port is in use.
     case portInUse(Int, by: Member)
     /// A launcher cannot serve the rendezvous; `reason` is LibTorch's.
     case cannotServe(host: String, port: Int, reason: String)
-    /// There is no rendezvous, or it cannot be reached.
+    /// The rendezvous does not exist, or cannot be reached.
     case noRendezvous(Member, host: String, port: Int, seconds: Int)
     /// The rendezvous no longer answers; `reason` is LibTorch's.
     case lostRendezvous(Member, host: String, port: Int, reason: String)
-    /// Processes, or the launcher of a machine, have not come in time.
+    /// Processes, or the launcher of a machine, have not arrived in time.
     case missing(Member, waitingFor: Member, host: String, port: Int, seconds: Int)
     /// Processes have met, but cannot connect to each other from the interface or address `source`.
     case noConnection(Member, host: String, port: Int, source: String, reason: String)
     /// Tensors of a GPU cannot be exchanged by NCCL.
     case noNCCL(Member, device: String, reason: String)
-    /// Two launchers have one machine's number.
+    /// Two launchers have the same machine number.
     case sameMachine(Int, host: String, port: Int)
-    /// Launchers were started with other numbers; `other` and `own` are in words.
+    /// Launchers were started with different numbers; `other` and `own` describe them.
     case otherLaunch(machine: Int, other: String, ownMachine: Int, own: String)
-    /// Processes were started to do different things; `process` and `leader` say which and where, `differences` what.
+    /// Processes were started with different work; `process` and `leader` name the processes, `differences` what
+    /// differs.
     case otherWork(rank: Int, process: String, leader: String, differences: [String])
     /// A launcher cannot write the log of a process.
     case unwritableLog(String)
     /// Rank 0, which serves the rendezvous, is gone.
     case lostLeader(Member, host: String)
-    /// Processes give no sign of life; `names` says which and how far they were.
+    /// Processes have stopped giving signs of life; `names` lists them with their progress.
     case silent(Member, names: String)
-    /// Processes are alive, but have not begun the collective that the others are in; `names` says which, and where.
+    /// Processes are alive, but have not started the collective that the others are waiting in; `names` lists them with
+    /// their progress.
     case stuck(Member, names: String)
-    /// Tensors cannot be exchanged, for a reason that no process knows.
+    /// Tensors cannot be exchanged, for an unknown reason.
     case noExchange(Member, reason: String)
     /// Another process failed first, with this sentence.
     case elsewhere(Member, failed: Int, sentence: String, kind: ErrorKind)
 
-    /// One of those that work together.
+    /// A participant, for messages.
     public enum Member: Sendable, Equatable, CustomStringConvertible {
-        /// A process among so many.
+        /// One process of several.
         case rank(Int, of: Int)
-        /// Some processes.
+        /// Several processes.
         case ranks([Int])
         /// The launcher of a machine.
         case machine(Int)
 
-        /// Its name in messages.
+        /// The participant's name in messages.
         public var description: String {
             switch self {
             case .rank(let rank, let size): "rank \(rank) of \(size)"
@@ -60,7 +62,7 @@ public enum ClusterError: ExplainedError, Equatable {
         }
     }
 
-    /// Usage where processes were started wrongly, else failure.
+    /// Usage if processes were started wrongly, otherwise failure.
     public var kind: ErrorKind {
         switch self {
         case .badRank, .missingVariable, .badVariable, .sameMachine, .otherLaunch, .otherWork: .usage
@@ -69,7 +71,7 @@ public enum ClusterError: ExplainedError, Equatable {
         }
     }
 
-    /// What happened to which process, and what to do.
+    /// The problem, the processes concerned, and what to do about it.
     public var explanation: Explanation {
         switch self {
         case .badRank(let rank, let size):
@@ -164,17 +166,17 @@ extension ClusterError.Member {
 }
 
 extension Phrase {
-    /// What starts processes that belong together.
+    /// Programs that start processes that belong together.
     public static let launchers = Phrase("a launcher such as torchrun, srun or mpirun", name: "launchers")
-    /// Where launchers and processes meet.
+    /// The address where launchers and processes meet.
     public static let rendezvousAddress = Phrase("the address of the rendezvous", name: "rendezvousAddress")
-    /// The number of machines, and each one's.
+    /// The number of machines, and the number of each one.
     public static let machineNumbers = Phrase(
         "the number of machines and this machine's own number", name: "machineNumbers")
     /// The number of one machine.
     public static let ownMachineNumber = Phrase("a number of its own", name: "ownMachineNumber")
 
-    /// The numbers that all launchers must have in common.
+    /// The numbers that must be the same for all launchers.
     public static func launch(machines: Int, processes: Int, restarts: Int) -> Phrase {
         Phrase(
             "\(machines) machines of \(processes) processes and \(restarts) restarts",

@@ -3,13 +3,13 @@ import Logging
 import Synchronization
 import W2VTorch
 
-/// A thread that gives signs of life, and notices the failure of another process while this one computes.
+/// A thread that gives signs of life, and notices another process's failure while this one computes.
 ///
-/// Collectives notice a process that is gone as soon as its connections close. What they do not notice is a process that
-/// failed before this one calls the next collective, or a machine that fell silent: that is what the signs are for.
+/// Collectives notice a process that is gone as soon as its connections close. They do not notice a process that failed
+/// before this one calls the next collective, or a machine that fell silent; the signs of life serve for that.
 ///
-/// A sign says how far the process is. Every process begins the same collectives in the same order: one that is alive and
-/// has begun fewer than the others, who wait for it, hangs in what it computes or reads.
+/// A sign reports the process's progress. All processes start the same collectives in the same order: a process that is
+/// alive and has started fewer than the others, which wait for it, hangs in a computation or in reading data.
 final class FailureWatch: Sendable {
     private let rendezvous: Rendezvous
     private let logger: Logger
@@ -18,9 +18,9 @@ final class FailureWatch: Sendable {
     private let update = Atomic<Int>(0)
 
     private static let period = 1.0
-    /// How long a process gives no sign of life that counts as lost, once a collective has failed.
+    /// Seconds without a sign of life after which a process counts as lost, once a collective has failed.
     private static let silence = 4.0
-    /// How long this process may take to end by itself after another one has failed.
+    /// Seconds that this process has to end by itself after another one failed.
     private static let grace = 30.0
 
     init(_ rendezvous: Rendezvous, _ group: ProcessGroup, logger: Logger) {
@@ -32,7 +32,7 @@ final class FailureWatch: Sendable {
         thread.start()
     }
 
-    /// Counts the collectives of another group too.
+    /// Adds a group whose collectives are counted too.
     func watch(_ group: ProcessGroup) { groups.withLock { $0.append(group) } }
 
     private var collectivesBegun: Int { groups.withLock { $0.reduce(0) { $0 + $1.collectivesBegun } } }
@@ -50,7 +50,7 @@ final class FailureWatch: Sendable {
         }
     }
 
-    /// How far a process is.
+    /// A process's progress.
     private struct Progress: Equatable {
         var update: Int
         var collectives: Int
@@ -64,7 +64,7 @@ final class FailureWatch: Sendable {
         _ = try? rendezvous.store.add(rendezvous.key("beat/\(rank)"), 1)
     }
 
-    /// What the last sign of a process said; `nil` where it has given none, or the store does not answer.
+    /// Returns the last sign of a process; `nil` if it gave none, or the store does not respond.
     private func progress(of rank: Int) -> Progress? {
         guard let beats = try? rendezvous.store.add(rendezvous.key("beat/\(rank)"), 0), beats > 0,
             let data = try? rendezvous.value("progress/\(rank)", timeout: 1)
@@ -74,7 +74,8 @@ final class FailureWatch: Sendable {
         return Progress(update: numbers[0], collectives: numbers[1], beats: beats)
     }
 
-    /// The computing thread ends by itself at its next collective; a thread that hangs in one does not.
+    /// Ends this process after the grace period: the computing thread ends by itself at its next collective, but a
+    /// thread that hangs in one does not.
     private func endAfterGrace(_ cause: ClusterError) {
         let deadline = ContinuousClock.now + .seconds(Self.grace)
         while ContinuousClock.now < deadline {
@@ -82,12 +83,12 @@ final class FailureWatch: Sendable {
             Thread.sleep(forTimeInterval: 0.1)
         }
         logger.critical("\(cause)", metadata: ["exit_code": .stringConvertible(EXIT_FAILURE)])
-        // Other threads may be inside a library that never returns: no orderly exit is possible.
+        // Other threads may be in a library call that never returns, so a clean exit is impossible.
         _exit(EXIT_FAILURE)
     }
 
-    /// What has gone wrong where a collective failed or ran out of time: another process's own words, which ones have
-    /// fallen silent, or which ones the others wait for.
+    /// Finds the cause of a collective that failed or timed out: another process's own message, the processes that fell
+    /// silent, or those that the others wait for.
     func cause(of error: String) -> ClusterError {
         let others = (0..<rendezvous.layout.size).filter { $0 != rendezvous.layout.rank }
         let before = others.map(progress)

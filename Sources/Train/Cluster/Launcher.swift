@@ -4,21 +4,21 @@ import Synchronization
 import W2VBase
 import W2VTorch
 
-/// How a launch ended.
+/// The outcome of a launch.
 public enum LaunchOutcome: Sendable, Equatable {
-    /// Every process ended with 0.
+    /// All processes exited with 0.
     case finished
-    /// A signal stopped the launch, and the processes had their time to save.
+    /// A signal stopped the launch, and the processes had time to save.
     case stopped(signal: Int32)
-    /// A process failed; its exit code, and what is known.
+    /// A process failed, with its exit code and the known reason.
     case failed(code: Int32, reason: String)
 }
 
-/// Starts processes that belong together, watches over them, and starts them again.
+/// Starts processes that belong together, monitors them, and restarts them.
 ///
-/// The launcher of machine 0 serves the store at which all processes and launchers meet: it outlives the processes, so
-/// that their last words can be read. The first failure anywhere ends every process everywhere; a signal lets them save,
-/// for as long as they need.
+/// The launcher of machine 0 serves the store where all processes and launchers meet: it outlives the processes, so
+/// that their last messages can be read. The first failure anywhere ends all processes everywhere; after a signal they
+/// may take as long as they need to save.
 public final class Launcher {
     private let plan: LaunchPlan
     private let logger: Logger
@@ -27,8 +27,8 @@ public final class Launcher {
     /// Prepares a launch.
     ///
     /// - Parameters:
-    ///   - plan: What to start.
-    ///   - logger: Gets a warning before each restart, and at `debug` what is started.
+    ///   - plan: The processes to start.
+    ///   - logger: Receives a warning before each restart, and at `debug` the started processes.
     /// - Throws: ``ClusterError`` if the rendezvous cannot be served or reached.
     public init(_ plan: LaunchPlan, logger: Logger = Logger(label: "wav2vec2.cluster")) throws {
         self.plan = plan
@@ -55,7 +55,7 @@ public final class Launcher {
             : .cannotServe(host: plan.host, port: plan.port, reason: "\(error)")
     }
 
-    /// Waits for the launchers of all machines, which must have the same in mind.
+    /// Waits for the launchers of all machines, and checks that they were started alike.
     private func meetOtherMachines() throws {
         let own = Phrase.launch(machines: plan.nodes, processes: plan.processes, restarts: plan.restarts).description
         do {
@@ -89,23 +89,22 @@ public final class Launcher {
         }
     }
 
-    /// Machine 0 serves the store, and waits until every launcher has said that it has read what it needs.
+    /// Machine 0 serves the store, and waits until every launcher has confirmed that it has read what it needs.
     private func waitForOthers(_ key: String, until deadline: ContinuousClock.Instant) throws {
         while plan.nodeRank == 0, try store.add(key, 0) < plan.nodes, ContinuousClock.now < deadline {
             Thread.sleep(forTimeInterval: 0.1)
         }
     }
 
-    /// Runs everything to its end.
+    /// Runs the processes until they end, restarting them after failures.
     ///
-    /// - Parameter stop: Asked several times a second for the signal that wants the launch to stop.
-    /// - Returns: How it ended.
-    /// - Throws: What starting a process threw.
+    /// - Parameter stop: Polled several times a second for the signal that asks the launch to stop.
+    /// - Throws: The error of starting a process.
     public func run(stop: () -> Int32?) throws -> LaunchOutcome {
         var attempt = 0
         while true {
             let outcome = try runAttempt(attempt, stop: stop)
-            // Wrong usage stays wrong.
+            // Wrong usage would fail again.
             guard case .failed(let code, let reason) = outcome, code != EX_USAGE, attempt < plan.restarts else {
                 return outcome
             }
@@ -137,10 +136,10 @@ public final class Launcher {
                 stopping = signal
                 for worker in workers { worker.send(SIGTERM) }
             }
-            // A signal may have gone to a process itself; all of them agree on it.
+            // A signal may have been sent to a process directly; all processes agree on it.
             if stopping == nil { stopping = workers.lazy.compactMap(\.stoppedBy).first }
             if let failed = workers.first(where: { $0.hasFailed(whileStopping: stopping != nil) }) {
-                // The dead do not speak for themselves, and the others want to know.
+                // A killed process cannot report its failure itself.
                 Rendezvous.announce(
                     .init(rank: failed.rank, sentence: "it ended with \(failed.ending)"), in: store, attempt: attempt)
                 let first = firstCause(failed, among: workers, attempt: attempt)
@@ -160,7 +159,7 @@ public final class Launcher {
         return outcome
     }
 
-    /// Where several processes have ended, the one that the others name as the cause.
+    /// If several processes have ended, returns the one that the others name as the cause.
     private func firstCause(_ found: Worker, among workers: [Worker], attempt: Int) -> Worker {
         guard let cause = Rendezvous.firstCause(in: store, attempt: attempt),
             let first = workers.first(where: { $0.rank == cause.rank })
@@ -202,7 +201,7 @@ public final class Launcher {
         }
     }
 
-    /// Ends the processes; all machines learn the reason before the store ends with machine 0's launcher.
+    /// Ends the processes; all machines receive the reason before the store ends with machine 0's launcher.
     private func endAfterFailure(_ workers: [Worker], _ failureKey: String) {
         let key = failureKey + "/read"
         _ = try? store.add(key, 1)
@@ -210,7 +209,7 @@ public final class Launcher {
         try? waitForOthers(key, until: .now + .seconds(5))
     }
 
-    /// Asks the processes to end, and makes them after their time.
+    /// Asks the processes to end, and kills them after the grace period.
     private func end(_ workers: [Worker], with signal: Int32) {
         for worker in workers { worker.send(signal) }
         let deadline = ContinuousClock.now + .seconds(plan.grace)

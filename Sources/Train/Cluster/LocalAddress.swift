@@ -1,13 +1,13 @@
 import Foundation
 
-/// This machine's address on the way to another one: what a connection to it comes from.
+/// Returns this machine's address on the route to another one: the source address of a connection to it.
 ///
-/// The system's routes decide, so that neither the machine's own name nor its list of interfaces matters.
+/// The system's routing table decides, so neither the machine's own name nor its list of interfaces matters.
 ///
 /// - Parameters:
 ///   - host: A name or an address of the other machine.
 ///   - port: Any of its ports; nothing is sent.
-/// - Returns: A numeric address; `nil` where the name is unknown or there is no way.
+/// - Returns: A numeric address; `nil` if the name is unknown or there is no route.
 func localAddress(toward host: String, port: Int) -> String? {
     var hints = addrinfo()
     hints.ai_family = AF_UNSPEC
@@ -23,7 +23,7 @@ func localAddress(toward host: String, port: Int) -> String? {
     return nil
 }
 
-/// Connecting a datagram socket only chooses its source.
+/// Connecting a datagram socket only chooses its source address.
 private func sourceAddress(of target: addrinfo) -> String? {
     let socket = socket(target.ai_family, target.ai_socktype, target.ai_protocol)
     guard socket >= 0 else { return nil }
@@ -43,5 +43,5 @@ private func sourceAddress(of target: addrinfo) -> String? {
     }
 }
 
-/// Whether an address is one that only this machine's own processes reach.
+/// Returns whether an address is reachable only from this machine.
 func isLoopback(_ address: String) -> Bool { address.hasPrefix("127.") || address == "::1" }

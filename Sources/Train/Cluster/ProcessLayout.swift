@@ -1,28 +1,21 @@
-/// This process's place among those that were started together, as launchers tell it through the environment.
+/// This process's place among those that were started together, as launchers set it in the environment.
 public struct ProcessLayout: Sendable, Equatable {
-    /// This process's number among all, from 0.
+    /// This process's rank, from 0.
     public var rank: Int
-    /// How many processes there are.
+    /// Number of processes.
     public var size: Int
     /// This process's number on its machine, from 0: the index of its GPU.
     public var localRank: Int
-    /// Where the processes meet.
+    /// The host of the rendezvous.
     public var host: String
-    /// The port that the processes meet at.
+    /// The port of the rendezvous.
     public var port: Int
-    /// Whether a process of the launcher serves the store; otherwise rank 0 does.
+    /// Whether a launcher serves the store; otherwise rank 0 does.
     public var launcherServes = false
-    /// How often the launcher has started the processes again.
+    /// Number of times the launcher has restarted the processes.
     public var attempt = 0
 
-    /// Describes a place.
-    ///
-    /// - Parameters:
-    ///   - rank: This process's number among all, from 0.
-    ///   - size: How many processes there are.
-    ///   - localRank: This process's number on its machine, from 0.
-    ///   - host: Where the processes meet.
-    ///   - port: The port that the processes meet at.
+    /// Makes a layout.
     public init(rank: Int, size: Int, localRank: Int, host: String, port: Int) {
         self.rank = rank
         self.size = size
@@ -31,14 +24,14 @@ public struct ProcessLayout: Sendable, Equatable {
         self.port = port
     }
 
-    /// The place that the environment describes.
+    /// Reads the layout from the environment.
     ///
-    /// Understood are `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR` and `MASTER_PORT` (torchrun, Kubernetes'
-    /// PyTorchJob, a ``Launcher``, by hand), the variables of Slurm's `srun`, and those of Open MPI's `mpirun`.
+    /// Supported are `RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR` and `MASTER_PORT` (torchrun, Kubernetes'
+    /// PyTorchJob, a ``Launcher``, or set by hand), the variables of Slurm's `srun`, and those of Open MPI's `mpirun`.
     ///
     /// - Parameter environment: The process's environment.
-    /// - Returns: The place, or `nil` for a process on its own.
-    /// - Throws: ``ClusterError`` naming the variable that is missing or does not fit.
+    /// - Returns: The layout, or `nil` for a single process.
+    /// - Throws: ``ClusterError`` that names the missing or unsuitable variable.
     public static func current(environment: [String: String]) throws -> ProcessLayout? {
         let variables = EnvironmentReader(environment)
         var layout: ProcessLayout
@@ -62,14 +55,15 @@ public struct ProcessLayout: Sendable, Equatable {
     private static func fromRankVariables(_ variables: EnvironmentReader) throws -> ProcessLayout {
         let size = try variables.number("WORLD_SIZE")
         let rank = try variables.number("RANK")
-        // A process on its own needs no rendezvous.
+        // A single process needs no rendezvous.
         guard size != 1 else { return ProcessLayout(rank: rank, size: 1, localRank: 0, host: "", port: 0) }
         return ProcessLayout(
             rank: rank, size: size, localRank: try variables.number("LOCAL_RANK"),
             host: try variables.text("MASTER_ADDR"), port: try variables.number("MASTER_PORT"))
     }
 
-    /// `srun` starts every process of a step with its number; the first machine of the step is where all meet.
+    /// Reads Slurm's variables: `srun` starts each process of a step with its number; all meet at the step's first
+    /// machine.
     private static func fromSlurm(_ variables: EnvironmentReader) throws -> ProcessLayout {
         let nodes = try variables.text("SLURM_STEP_NODELIST")
         guard let first = firstSlurmNode(nodes) else {
@@ -95,7 +89,7 @@ public struct ProcessLayout: Sendable, Equatable {
     }
 }
 
-/// Reads variables, and says which one is wrong.
+/// Reads variables, with errors that name them.
 private struct EnvironmentReader {
     let environment: [String: String]
 
@@ -126,7 +120,7 @@ private struct EnvironmentReader {
     }
 }
 
-/// The first machine of a list such as `gpu[003-010,12],login1`: here `gpu003`.
+/// Returns the first machine of a list such as `gpu[003-010,12],login1`: here `gpu003`.
 func firstSlurmNode(_ list: String) -> String? {
     let characters = list.prefix { $0 != "," }
     guard let bracket = characters.firstIndex(of: "[") else {

@@ -2,16 +2,16 @@ import Foundation
 import Synchronization
 import W2VTorch
 
-/// The store where processes find each other, agree on what they are about to do, and report what went wrong.
+/// The store where processes find each other, agree on their work, and report failures.
 final class Rendezvous: Sendable {
     let store: TCPStore
     let layout: ProcessLayout
     private let unreachable = Atomic<Bool>(false)
 
-    /// What messages call this process.
+    /// This process's name in messages.
     var member: ClusterError.Member { .rank(layout.rank, of: layout.size) }
 
-    /// Whether the store did not answer.
+    /// Whether the store failed to respond.
     var isUnreachable: Bool { unreachable.load(ordering: .relaxed) }
 
     init(_ layout: ProcessLayout, timeout: Double, patience: Double) throws {
@@ -28,7 +28,7 @@ final class Rendezvous: Sendable {
         }
     }
 
-    /// Keys of one attempt do not meet those of the attempt before.
+    /// Keys of different attempts are distinct.
     func key(_ name: String) -> String { Self.key(name, attempt: layout.attempt) }
 
     private static func key(_ name: String, attempt: Int) -> String { "wav2vec2/\(attempt)/\(name)" }
@@ -42,21 +42,21 @@ final class Rendezvous: Sendable {
     private struct Handshake: Codable {
         var values: [String: String]
         var process: String
-        /// Where connections to the rendezvous come from.
+        /// The source address or interface of connections to the rendezvous.
         var source: String?
     }
 
-    /// This machine and process, for people.
+    /// This machine and process, for messages.
     private var process: String { "\(ProcessInfo.processInfo.hostName), process \(getpid())" }
 
-    /// Waits for every process, and compares its handshake with rank 0's.
+    /// Waits for all processes, and compares their handshakes with rank 0's.
     func requireSameHandshake(_ values: [String: String], timeout: Double) throws {
         let source = localAddress(toward: layout.host, port: layout.port)
         let own = Handshake(values: values, process: process, source: source)
         try reaching { try store.set(key("handshake/\(layout.rank)"), to: JSONEncoder().encode(own)) }
         try waitForAll("handshake", timeout: timeout)
         if layout.rank != 0 { try compareWithLeader(values, timeout: timeout) }
-        // No process may make connections before all agree: one that was refused would keep the others waiting.
+        // Processes may connect only after all agree: a refused one would keep the others waiting.
         try reaching { try store.set(key("agreed/\(layout.rank)"), to: Data()) }
         try waitForAll("agreed", timeout: timeout)
     }
@@ -65,10 +65,10 @@ final class Rendezvous: Sendable {
         try reaching { try JSONDecoder().decode(Handshake.self, from: value("handshake/\(rank)", timeout: timeout)) }
     }
 
-    /// This machine's address that the other processes reach, once all have sent their handshakes.
+    /// Returns this machine's address for the other processes, once all have sent their handshakes.
     ///
-    /// The machine that serves the rendezvous may know it by an address that only its own processes reach; then the
-    /// way to a process of another machine counts.
+    /// The machine that serves the rendezvous may know it by a loopback address; then the route to a process of another
+    /// machine decides.
     func addressForOthers(timeout: Double) throws -> String? {
         let own = localAddress(toward: layout.host, port: layout.port)
         if let own, !isLoopback(own) { return own }
@@ -121,14 +121,15 @@ final class Rendezvous: Sendable {
 
     // MARK: Failures
 
-    /// Tells the others why this process ends, unless another one was first.
+    /// Reports to the others why this process ends, unless another one failed before.
     func announceFailure(_ sentence: String, isMismatch: Bool = false) {
         guard !isUnreachable else { return }
         let cause = Cause(rank: layout.rank, sentence: sentence, isMismatch: isMismatch)
         Self.announce(cause, in: store, attempt: layout.attempt)
     }
 
-    /// Puts a cause where all processes look for one, unless another one is there; launchers do so for the dead.
+    /// Stores a cause where all processes look for one, unless there is one already; launchers do this for killed
+    /// processes.
     static func announce(_ cause: Cause, in store: TCPStore, attempt: Int) {
         guard let data = try? JSONEncoder().encode(cause),
             let count = try? store.add(key("failures", attempt: attempt), 1), count == 1
@@ -142,14 +143,15 @@ final class Rendezvous: Sendable {
         var isMismatch = false
     }
 
-    /// The process that failed first, as it said itself; `nil` where none did, or the store is gone.
+    /// Returns the failure of the process that failed first, in its own words; `nil` if there is none, or the store is
+    /// gone.
     static func firstCause(in store: TCPStore, attempt: Int) -> Cause? {
         let key = key("failure", attempt: attempt)
         guard (try? store.has(key)) == true, let data = try? store.value(of: key, timeout: 5) else { return nil }
         return try? JSONDecoder().decode(Cause.self, from: data)
     }
 
-    /// What another process says why it failed; `nil` where none did within `patience` seconds.
+    /// Returns another process's failure in its own words; `nil` if there is none within `patience` seconds.
     func causeElsewhere(patience: Double) -> ClusterError? {
         let deadline = ContinuousClock.now + .seconds(patience)
         repeat {

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// One process of a launch, and where its output goes.
+/// One process of a launch, and its output.
 final class Worker {
     let rank: Int
     private let process = Process()
@@ -9,34 +9,33 @@ final class Worker {
 
     var isRunning: Bool { process.isRunning }
 
-    /// The exit code as a shell gives it: 128 and the number for a signal.
+    /// The exit code as a shell reports it: 128 plus the number for a signal.
     var exitCode: Int32 {
         process.terminationReason == .uncaughtSignal ? 128 + process.terminationStatus : process.terminationStatus
     }
 
-    /// How the process ended, for people.
+    /// The way the process ended, for messages.
     var ending: String {
         process.terminationReason == .uncaughtSignal
             ? "signal \(process.terminationStatus)" + (process.terminationStatus == SIGKILL ? " (killed)" : "")
             : "exit code \(process.terminationStatus)"
     }
 
-    /// How the process ended, and where more is said about it.
+    /// The way the process ended, and where to find more about it.
     var reason: String {
         "rank \(rank) ended with \(ending)"
             + (process.terminationReason == .uncaughtSignal ? "" : "; its message is above")
     }
 
-    /// The signal after which the process has saved and left, as its exit code says.
+    /// The signal after which the process saved and exited, from its exit code.
     var stoppedBy: Int32? {
         guard !isRunning, process.terminationReason == .exit else { return nil }
         return [SIGINT, SIGTERM, SIGHUP].first { process.terminationStatus == 128 + $0 }
     }
 
-    /// Whether the process has ended as it should not.
+    /// Whether the process has ended unexpectedly.
     ///
-    /// - Parameter isStopping: Whether a signal has asked the processes to end: not every command handles it.
-    /// - Returns: Whether it has failed.
+    /// - Parameter isStopping: Whether a signal has asked the processes to end; some commands do not handle it.
     func hasFailed(whileStopping isStopping: Bool) -> Bool {
         guard !isRunning, exitCode != 0, stoppedBy == nil else { return false }
         return !(isStopping && process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGTERM)
@@ -51,7 +50,7 @@ final class Worker {
         process.executableURL = plan.executable
         process.arguments = plan.arguments(attempt: attempt)
         process.environment = plan.environment(of: localRank, port: port, attempt: attempt)
-        // The leader speaks to people as if it were alone; the others say who they are.
+        // The leader's lines look like a single process's; the others' lines name their rank.
         let prefix = rank == 0 || !plan.namesRanks ? "" : "[rank \(rank)] "
         copies = [
             OutputCopy(to: .standardOutput, prefix: prefix, log: log),
@@ -68,13 +67,13 @@ final class Worker {
         if process.isRunning { kill(process.processIdentifier, signal) }
     }
 
-    /// Waits until everything that the process wrote has been passed on.
+    /// Waits until everything that the process wrote has been copied.
     func closeOutput() {
         for copy in copies { copy.finish() }
     }
 }
 
-/// A log that a process's two streams share.
+/// A log file that a process's two streams share.
 private final class LogFile: Sendable {
     private let handle: Mutex<FileHandle>
 
@@ -92,7 +91,7 @@ private final class LogFile: Sendable {
     func write(_ data: Data) { handle.withLock { try? $0.write(contentsOf: data) } }
 }
 
-/// Passes one stream of a process on: whole lines with a prefix, or everything as it comes.
+/// Copies one stream of a process: whole lines with a prefix, or everything as it arrives.
 private final class OutputCopy: Sendable {
     let pipe = Pipe()
     private let target: FileHandle
@@ -107,7 +106,7 @@ private final class OutputCopy: Sendable {
     }
 
     func start() {
-        // The process alone holds the end for writing, so that its end is the end of the stream.
+        // Only the process may hold the writing end, so that the stream ends with it.
         try? pipe.fileHandleForWriting.close()
         let thread = Thread { [self] in
             copy()
@@ -117,7 +116,7 @@ private final class OutputCopy: Sendable {
     }
 
     func finish() {
-        // A grandchild may hold the stream open: it does not keep the launcher.
+        // A grandchild may hold the stream open; the launcher does not wait for it.
         _ = done.wait(timeout: .now() + 2)
     }
 

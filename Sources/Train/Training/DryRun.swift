@@ -3,38 +3,38 @@ import W2VAudio
 import W2VBase
 import W2VCorpus
 
-/// The needs of a run, as a dry run finds them.
+/// The requirements of a run, as a dry run measures them.
 public struct DryRunReport: Encodable, Sendable {
-    /// The model's parameters.
+    /// Number of the model's parameters.
     public var parameters: Int
-    /// Utterances to learn from.
+    /// Number of utterances to learn from.
     public var utterances: Int
-    /// Sub-batches of an update.
+    /// Number of sub-batches per update.
     public var effectiveBatch: Int
-    /// Seconds of audio of the update that was made.
+    /// Seconds of audio in the measured update.
     public var audioSecondsPerUpdate: Double
-    /// Its loss.
+    /// The measured update's loss.
     public var loss: Double
-    /// How long it took, reading included.
+    /// Duration of the measured update, reading included.
     public var secondsPerUpdate: Double
-    /// Updates that are still to be made.
+    /// Number of updates still to make.
     public var remainingUpdates: Int
-    /// How long they will take at that speed, validation and saving left out.
+    /// Their estimated duration at that speed, without validation and saving.
     public var secondsToFinish: Double
-    /// The most memory that the process held, in MB of 2²⁰ bytes.
+    /// Peak memory of the process, in MB of 2²⁰ bytes.
     public var peakRssMb: Double
-    /// The machine's memory in MB.
+    /// The machine's memory, in MB.
     public var memoryMb: Double
-    /// A whole checkpoint on disk, in MB.
+    /// Size of a complete checkpoint on disk, in MB.
     public var checkpointMb: Double
-    /// Its weights alone, as in `best/`, in MB.
+    /// Size of its weights alone, as in `best/`, in MB.
     public var weightsMb: Double
-    /// The most that all checkpoints of the run will take at once, in MB.
+    /// Maximum disk space of all the run's checkpoints together, in MB.
     public var diskNeededMb: Double
-    /// Room where the output folder is or will be, in MB; absent if the system does not say.
+    /// Free space where the output folder is or will be, in MB; absent if the system does not report it.
     public var diskFreeMb: Double?
 
-    /// The same for people.
+    /// The report as text for people.
     public var text: String {
         func size(_ megabytes: Double) -> String {
             megabytes < 1024 ? String(format: "%.1f MB", megabytes) : String(format: "%.1f GB", megabytes / 1024)
@@ -53,12 +53,11 @@ public struct DryRunReport: Encodable, Sendable {
 }
 
 extension Trainer {
-    /// Makes one update and finds out what the run will need; the output folder is left as it is.
+    /// Makes one update and measures what the run will need; the output folder is left unchanged.
     ///
-    /// A checkpoint's size is found by writing one into the system's folder for temporary files.
+    /// A checkpoint's size is measured by writing one into the system's folder for temporary files.
     ///
-    /// - Returns: Memory, time and disk.
-    /// - Throws: ``TrainingError``, or what the data or the model threw.
+    /// - Throws: ``TrainingError``, or an error of the data or the model.
     public func dryRun() throws -> DryRunReport {
         let options = recipe.optimization
         let update = state.update + 1
@@ -87,7 +86,7 @@ extension Trainer {
         return report
     }
 
-    /// The most that a run's checkpoints take at once: a new one is written before the old one goes.
+    /// Returns the maximum space of a run's checkpoints: a new one is written before the old one is removed.
     private func diskNeeded(whole: Int, weights: Int) -> Int {
         let options = recipe.checkpoint
         guard !options.noSave else { return 0 }
@@ -106,7 +105,7 @@ extension Trainer {
 }
 
 extension URL {
-    /// Free room where this folder is, or where it will be.
+    /// Returns the free space where this folder is, or will be.
     fileprivate func freeBytes() -> Int? {
         var place = standardizedFileURL
         while place.path != "/", !FileManager.default.fileExists(atPath: place.path) { place.deleteLastPathComponent() }

@@ -17,9 +17,9 @@ public enum TrainingOutcome: Sendable, Equatable {
     case stopped(signal: Int32)
 }
 
-/// Trains a model: the loop, and when it logs, validates and saves.
+/// Trains a model: the loop, with logging, validation and saving.
 ///
-/// Everything runs on the calling thread; only audio is decoded on others, and checkpoints are written by one of their own.
+/// Everything runs on the calling thread, except that audio is decoded and checkpoints are written by other threads.
 public final class Trainer {
     let recipe: Recipe
     let task: any TrainingTask
@@ -38,11 +38,11 @@ public final class Trainer {
     private let lastEpochOfJob: Int?
     private let lock: RunLock?
 
-    /// The training loop: rate, update, log, validate, save.
+    /// Runs the training loop: rate, update, log, validate, save.
     ///
-    /// - Parameter stop: Asked after every micro-batch for the signal that wants the run to stop.
+    /// - Parameter stop: Polled after every micro-batch for the signal that asks the run to stop.
     /// - Returns: The way the run ended.
-    /// - Throws: ``TrainingError``, or what the data or the model threw; what was saved before stays.
+    /// - Throws: ``TrainingError``, or an error of the data or the model; earlier checkpoints stay.
     public func run(stop: () -> Int32? = { nil }) throws -> TrainingOutcome {
         do {
             return try train(stop: stop)
@@ -67,8 +67,10 @@ public final class Trainer {
                 signal = stop()
                 return signal != nil
             }
-            // An update that was interrupted has changed nothing: the state is still that after the one before.
+            // An interrupted update has changed nothing: the state is still that after the previous one.
             if let sums {
+                // `due` is the same in all processes: a signal that any of them received, and whether validation or saving
+                // is due by the leader's clock.
                 let due = try agree(cluster == nil ? nil : stop())
                 let epoch = data.epoch
                 try count(sums, update: update)
@@ -77,14 +79,14 @@ public final class Trainer {
                 if isSaveDue(due.save) { try save() }
                 signal = due.signal
             }
-            // Several processes stop only where they agree on it, above.
+            // Several processes stop only by agreement, above.
             if let signal = signal ?? (cluster == nil ? stop() : nil) { return try end(.stopped(signal: signal)) }
             if let lastEpochOfJob, state.epoch >= lastEpochOfJob, !isFinished { return try end(.paused) }
         }
         return try end(.finished)
     }
 
-    /// Completes the validation that an earlier job has left undone, if there is one.
+    /// Completes the validation that an earlier job left pending, if any.
     private func completeValidation() throws {
         guard case .validating(let epoch, _) = phase else { return }
         phase = .training
@@ -93,10 +95,10 @@ public final class Trainer {
         if isSaveDue(false) { try save() }
     }
 
-    /// Saves, and says how the run ended.
+    /// Saves, and logs the way the run ended.
     private func end(_ outcome: TrainingOutcome) throws -> TrainingOutcome {
         phase = .stopping(outcome)
-        // A finished run has a state, whatever its recipe says.
+        // A finished run has a saved state, whatever its recipe says.
         if outcome != .finished || keeper.lastSaved == nil { try save() }
         try finishSaving()
         let advice =
@@ -105,7 +107,7 @@ public final class Trainer {
         let update: Logger.Metadata = ["update": .stringConvertible(state.update)]
         switch outcome {
         case .stopped(let signal):
-            // A scheduler may end the whole job as soon as one process has left with a signal's code.
+            // A scheduler may end the whole job as soon as one process has exited with a signal's code.
             try cluster?.group.barrier()
             logger.notice("stopped by signal \(signal) after update \(state.update); \(advice)", metadata: update)
         case .paused:
@@ -120,7 +122,7 @@ public final class Trainer {
         return outcome
     }
 
-    /// Runs a part of the training in a phase of its own, which it stays in if it fails.
+    /// Runs a part of training in a phase of its own, which remains set if it fails.
     func during(_ next: TrainerPhase, _ body: () throws -> Void) rethrows {
         let before = phase
         phase = next
@@ -128,7 +130,7 @@ public final class Trainer {
         phase = before
     }
 
-    /// Takes the state to the update that has been made; from then on it is that of the model again.
+    /// Advances the state to the update that has been made, so that model and state match again.
     private func count(_ sums: Statistics, update: Int) throws {
         try keeper.checkForFailure()
         meter.count(sums, waitSeconds: data.waitSeconds)
@@ -169,7 +171,7 @@ public final class Trainer {
         state.update >= recipe.optimization.maxUpdate || recipe.optimization.maxEpoch.map { state.epoch >= $0 } ?? false
     }
 
-    /// Whether an interval of updates or epochs ends with the state's update.
+    /// Returns whether an interval of updates or epochs ends with the state's update.
     func isDue(_ interval: Interval?) -> Bool {
         switch interval {
         case .updates(let count): state.update % count == 0
@@ -178,10 +180,12 @@ public final class Trainer {
         }
     }
 
-    /// Clocks and signals differ between processes, and all must do the same after the same update.
+    /// Agrees with the other processes on what is due after an update: clocks and signals differ between processes, but
+    /// all must do the same.
     ///
-    /// - Parameter signal: The signal that wants this process to stop.
-    /// - Returns: The first signal of any process, and what the leader's clock says it is time for.
+    /// - Parameter signal: The signal that asks this process to stop, if any.
+    /// - Returns: The first process's signal, and whether validation and saving are due by the leader's clock.
+    ///   Intervals in updates or epochs need no agreement; see ``isDue(_:)``.
     /// - Throws: `TorchError.communication` if a process is gone.
     private func agree(_ signal: Int32?) throws -> (signal: Int32?, validation: Bool, save: Bool) {
         let validation = hasPassed(recipe.validation.every, since: meter.lastValidation)
@@ -197,7 +201,7 @@ public final class Trainer {
         return (ContinuousClock.now - last).inSeconds >= minutes * 60
     }
 
-    /// Updates until the end, by number or by epochs, whichever comes first.
+    /// Number of updates until the end, by number or by epochs, whichever comes first.
     var remainingUpdates: Int {
         let byNumber = max(0, recipe.optimization.maxUpdate - state.update)
         guard let epochs = recipe.optimization.maxEpoch else { return byNumber }
@@ -205,7 +209,7 @@ public final class Trainer {
         return min(byNumber, Int((max(0, Double(epochs) - position) * updatesPerEpoch).rounded(.up)))
     }
 
-    /// Updates of an epoch, the last of which may be smaller than the others.
+    /// Number of updates per epoch, the last of which may be smaller than the others.
     var updatesPerEpoch: Double {
         let size = EffectiveBatch(recipe, processes: cluster?.size ?? 1).count
         return Double((data.subBatchesPerEpoch + size - 1) / size)
@@ -213,14 +217,14 @@ public final class Trainer {
 
     // MARK: Setting up
 
-    /// Reads the data, builds or restores the model, and gets everything ready for ``run(stop:)``.
+    /// Reads the data, builds or restores the model, and prepares for ``run(stop:)``.
     ///
     /// - Parameters:
     ///   - job: The run.
-    ///   - cluster: The processes that train together, if there are others; each makes a trainer of the same job.
-    ///   - logger: Gets what one of the processes has to say: update lines at `info`, with what was measured as metadata by
+    ///   - cluster: The processes that train together, if there are several; each makes a trainer of the same job.
+    ///   - logger: Receives the messages of one process: updates at `info`, with the measured values as metadata under
     ///     the names of `metrics.jsonl`; warnings; details at `debug`.
-    ///   - progress: Gets a line about the progress after every update, for one place on a terminal.
+    ///   - progress: Receives a progress line after every update, for a single line of a terminal.
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`, `ConfigurationError`.
     public init(
         _ job: TrainingJob, among cluster: Cluster? = nil,
@@ -253,10 +257,10 @@ public final class Trainer {
         lock = prepared.place.lock
         phase = TrainerPhase(of: state)
         (self.recipe, self.state, self.cluster) = (recipe, state, cluster)
-        // From now on the phase says it.
+        // From now on the phase records it.
         self.state.pendingValidation = nil
         (self.logger, self.progress) = (logger, isLeader ? progress : { _ in })
-        // A kill may have come between saving the last state and keeping it.
+        // The run may have been killed between saving the last state and keeping it.
         if prepared.saved != nil, phase.isComplete, isLeader, !job.isDryRun { try keeper.prune(state) }
         introduce(prepared.run, peak: peak)
     }

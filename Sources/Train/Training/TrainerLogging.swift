@@ -9,11 +9,11 @@ import W2VObjectives
 // The lines, records and histograms that the trainer writes.
 
 extension Trainer {
-    /// Describes the run that is about to begin.
+    /// Describes the run that is about to start.
     ///
     /// - Parameters:
     ///   - run: The run.
-    ///   - peak: Operations a second of a large matrix product, if measured.
+    ///   - peak: Operations per second of a large matrix product, if measured.
     func introduce(_ run: ResolvedRun, peak: Double?) {
         let (job, batch) = (run.job, run.batch)
         if let sentence = data.exclusions { logger.warning("\(sentence)", metadata: ["file": "\(data.manifest.name)"]) }
@@ -54,7 +54,6 @@ extension Trainer {
 
     /// Writes a warning of ``Watch``.
     ///
-    /// - Parameter warning: The warning.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func warn(_ warning: Watch.Warning) throws {
         logger.warning(
@@ -68,12 +67,12 @@ extension Trainer {
     ///
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``, `TorchError`.
     func writeHistograms() throws {
-        // Every process gathers, and one writes.
+        // All processes gather, and one writes.
         for group in task.groups { try group.parameters.gatherGradients() }
         try log?.write(gradientHistograms(task.groups), series: "train", update: state.update)
     }
 
-    /// Writes the line about the updates since the line before.
+    /// Writes the line about the updates since the previous line.
     ///
     /// - Parameters:
     ///   - epoch: The last update's epoch.
@@ -114,7 +113,7 @@ extension Trainer {
     ///   - index: The set's number.
     ///   - epoch: The last update's epoch.
     ///   - isBest: Whether the weights are the best so far.
-    ///   - began: When the evaluation began.
+    ///   - began: The start of the evaluation.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func record(
         _ result: ValidationTally, ofAverage: Bool = false, set index: Int, epoch: Int, isBest: Bool,
@@ -138,7 +137,7 @@ extension Trainer {
         logger.info("\(line)", metadata: record.logMetadata)
     }
 
-    /// The histograms among metrics, the most frequent bin of each first.
+    /// Returns the histograms among metrics, each with its most frequent bin first.
     private func histograms(of sums: MetricSums) -> [(tag: String, Histogram)] {
         task.metrics.flatMap { metric in
             sums.bins(metric.name).enumerated().compactMap { part, counts in
@@ -148,11 +147,10 @@ extension Trainer {
     }
 }
 
-/// The sizes of gradients and parameters: a histogram each of their norms, one number for each parameter tensor.
+/// Makes histograms of the norms of gradients and of parameters, one value per parameter tensor.
 ///
-/// - Parameter groups: The parameters, with the gradients that the last update was made of.
+/// - Parameter groups: The parameters, with the gradients of the last update.
 /// - Returns: The histograms with their tags.
-/// - Throws: `TorchError.operation` if LibTorch refuses a step, as when memory runs out.
 func gradientHistograms(_ groups: [ParameterGroup]) throws -> [(tag: String, Histogram)] {
     var (gradients, values): ([Double], [Double]) = ([], [])
     for parameters in groups.map(\.parameters) {

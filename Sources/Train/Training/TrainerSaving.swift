@@ -4,9 +4,9 @@ import W2VBase
 // When the trainer saves, and what it saves if a run fails.
 
 extension Trainer {
-    /// Begins to save everything that resuming needs.
+    /// Starts saving everything that resuming needs.
     ///
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` where the save before has failed.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` if the previous save failed.
     func save() throws {
         let start = ContinuousClock.now
         let (saved, isComplete) = (phase.saved(state), phase.isComplete)
@@ -24,22 +24,21 @@ extension Trainer {
         meter.exclude(since: start)
     }
 
-    /// Whether it is time to save after the state's update.
+    /// Returns whether saving is due after the state's update.
     ///
-    /// - Parameter isTime: Whether the clock says so.
-    /// - Returns: Whether the state is to be saved.
+    /// - Parameter isTime: Whether it is due by the clock.
     func isSaveDue(_ isTime: Bool) -> Bool {
         isFinished || isTime || isDue(recipe.checkpoint.saveEvery) || keeper.isMilestone(state)
     }
 
-    /// Saves the state if the run ends because of something other than the model: bad data, or a lost process.
+    /// Saves the state if the run ends for a reason other than the model: bad data, or a lost process.
     ///
-    /// A diverged model is not saved: the checkpoint before it is better.
+    /// A diverged model is not saved: the previous checkpoint is better.
     ///
     /// - Parameters:
-    ///   - failure: What ended the run.
+    ///   - failure: The error that ended the run.
     ///   - isKnownToAll: Whether all processes know of it, and save together.
-    ///   - isTheModels: Whether the model is to blame.
+    ///   - isTheModels: Whether the model caused it.
     func saveAfterFailure(_ failure: any Error, isKnownToAll: Bool = false, isTheModels: Bool = false) {
         let isWanted = state.update > 0 && !recipe.checkpoint.noSave
         let isTheModels = isTheModels || (failure as? TrainingError)?.forbidsSaving == true

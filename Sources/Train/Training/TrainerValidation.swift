@@ -2,19 +2,18 @@ import Foundation
 import W2VCorpus
 import W2VDecoding
 
-/// The held-out sets of a run; the first one chooses the best checkpoint.
+/// The held-out sets of a run; the first one selects the best checkpoint.
 struct HeldOutSets {
     /// The sets.
     let manifests: [Manifest]
-    /// ``DataIdentity`` of the first one.
+    /// The ``DataIdentity`` of the first one.
     let identity: String
 
-    /// The event files' folder of a set: the kind for the first one, with the set's name for the others.
+    /// Returns the name of a set's event-file folder: the kind for the first one, with the set's name for the others.
     ///
     /// - Parameters:
     ///   - index: The set's number.
     ///   - kind: `valid`, or `ema` for averaged weights.
-    /// - Returns: The folder's name.
     func series(_ index: Int, of kind: String = "valid") -> String {
         guard index > 0 else { return kind }
         let names = manifests.map { URL(fileURLWithPath: $0.name).deletingPathExtension().lastPathComponent }
@@ -26,10 +25,10 @@ struct HeldOutSets {
 extension Trainer {
     /// Evaluates all held-out sets after an update, and saves the weights if they are the best so far.
     ///
-    /// If this fails, a checkpoint has the state before it, with a note that validation is still to be done.
+    /// If this fails, a checkpoint has the state before it, with a note that validation is pending.
     ///
     /// - Parameter epoch: The update's epoch.
-    /// - Throws: ``TrainingError``, or what the data or the model threw.
+    /// - Throws: ``TrainingError``, or an error of the data or the model.
     func runValidation(epoch: Int) throws {
         let start = ContinuousClock.now
         try during(.validating(epoch: epoch, bestBefore: state.best)) {
@@ -39,9 +38,9 @@ extension Trainer {
         meter.lastValidation = .now
     }
 
-    /// Evaluates a held-out set, and the averaged weights beside the model's where there are any.
+    /// Evaluates a held-out set, and the averaged weights in addition to the model's, if there are any.
     ///
-    /// As in NVIDIA's program, averaged weights do not choose the best checkpoint.
+    /// As in NVIDIA's program, averaged weights do not select the best checkpoint.
     private func validate(set index: Int, epoch: Int) throws {
         let began = ContinuousClock.now
         let manifest = heldOut.manifests[index]
@@ -62,8 +61,7 @@ extension Trainer {
     /// Evaluates the model on a held-out set.
     ///
     /// - Parameter manifest: The set.
-    /// - Returns: The result.
-    /// - Throws: ``TrainingError/modelDiverged(update:name:saved:)`` where the model's outputs are NaN or infinite.
+    /// - Throws: ``TrainingError/modelDiverged(update:name:saved:)`` if the model's outputs are NaN or infinite.
     private func evaluate(_ manifest: Manifest) throws -> ValidationTally {
         let diverged = TrainingError.modelDiverged(
             update: state.update, name: manifest.name, saved: keeper.lastSaved.flatMap { $0 < state.update ? $0 : nil })
@@ -80,7 +78,7 @@ extension Trainer {
         }
     }
 
-    /// Whether a result is better than any before; then it is remembered.
+    /// Returns whether a result is better than all before, and remembers it if so.
     private func isBest(_ result: ValidationTally, _ manifest: Manifest) -> Bool {
         guard let value = result.value(task.metric), value.isFinite else {
             logger.warning(

@@ -1,7 +1,7 @@
 import W2VBase
 
 extension TrainingError {
-    /// What is wrong with which run, list or update, and what to do.
+    /// The problem with the run, list or update, and what to do about it.
     public var explanation: Explanation {
         switch self {
         case .noLists:
@@ -60,7 +60,7 @@ extension TrainingError {
         }
     }
 
-    /// What is wrong with a run's folder, its states or its updates.
+    /// The problem with a run's folder, its states or its updates.
     private var runExplanation: Explanation {
         switch self {
         case .outputNotEmpty(let folder):

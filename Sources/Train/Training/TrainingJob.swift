@@ -2,41 +2,41 @@ import Foundation
 import W2VBase
 import W2VTorch
 
-/// A training run as it is asked for.
+/// A requested training run.
 public struct TrainingJob: Sendable {
-    /// The task.
+    /// The kind of training.
     public var task: Task
     /// The recipe.
     public var recipe: Recipe
-    /// The manifests to learn from.
+    /// The training manifests.
     public var train: [WeightedManifest]
-    /// The held-out manifests; the first one decides the best checkpoint.
+    /// The held-out manifests; the first one selects the best checkpoint.
     public var valid: [WeightedManifest]
     /// The folder for checkpoints and logs.
     public var output: URL
-    /// The checkpoint whose weights training starts from; without it they are random.
+    /// The checkpoint whose weights training starts from; `nil` for random weights.
     public var from: URL?
-    /// Whether fine-tuning begins with a new output layer even where ``from`` is a recognizer.
+    /// Whether fine-tuning starts with a new output layer even if ``from`` is a recognizer.
     public var newHead = false
     /// Whether a run in the output folder is continued.
     public var resume = false
-    /// The task that the recipe seems to be meant for, where that can be seen: another one causes a warning.
+    /// The task that the recipe seems to be meant for, if recognizable; another one causes a warning.
     public var intendedTask: Task?
-    /// The recipe's keys that were given a value of their own, by an assignment: a warning names each that a checkpoint
+    /// The recipe's keys that were given a value by an assignment: a warning names each one that a checkpoint
     /// overrides.
     public var assigned: Set<String> = []
-    /// The recipe as its file has it, without what was ``assigned``; `nil` if nothing was.
+    /// The recipe as in its file, without the ``assigned`` values; `nil` without assignments.
     ///
-    /// A resumed run keeps the values that it began with, except for those that are assigned or that the file has changed.
+    /// A resumed run keeps its original values, except those that are assigned or that the file has changed.
     public var writtenRecipe: Recipe?
     /// The device that the model runs on.
     public var device = Device.cpu
-    /// The number of epochs after which this job pauses; `nil` for all.
+    /// Number of epochs after which this job pauses; `nil` for all.
     public var epochsThisJob: Int?
-    /// The sub-batches of an update, over all processes: `optimization.update_freq` is chosen for it, and
-    /// `batching.num_concat_batches` lowered if need be.
+    /// Number of sub-batches per update, over all processes: `optimization.update_freq` is chosen for it, and
+    /// `batching.num_concat_batches` lowered if needed.
     public var effectiveBatch: Int?
-    /// Whether the run is only tried, by ``Trainer/dryRun()``: nothing is written into the output folder.
+    /// Whether the run is only tried, by ``Trainer/dryRun()``, without writing into the output folder.
     public var isDryRun = false
 
     /// The values that all processes of a run must agree on, by name.
@@ -44,7 +44,7 @@ public struct TrainingJob: Sendable {
         let manifests = { (list: [WeightedManifest]) in list.map { "\($0)" }.joined(separator: " ") }
         let values = recipe.values
         var handshake = values
-        // A resumed run takes what is given now, and keeps what is not.
+        // A resumed run takes the values that are given now, and keeps the others.
         let written = (writtenRecipe ?? recipe).values.filter { values[$0.key] != $0.value }
         handshake["given keys"] = assigned.sorted().joined(separator: " ")
         handshake["the recipe's file"] = written.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
@@ -61,7 +61,7 @@ public struct TrainingJob: Sendable {
         return handshake
     }
 
-    /// Describes a run.
+    /// Makes a job.
     public init(task: Task, recipe: Recipe, train: [WeightedManifest], valid: [WeightedManifest], output: URL) {
         self.task = task
         self.recipe = recipe

@@ -17,7 +17,7 @@ public enum DecoderError: ExplainedError, Equatable {
     case emptyTranscript
     /// The transcript has more letters than the recording has frames for; word boundaries are no letters.
     case tooLong(labels: Int, needed: Int, frames: Int)
-    /// A label of the transcript is none of the model's, or the blank.
+    /// A label of the transcript is not one of the model's, or is the blank.
     case badLabel(label: Int, labels: Int)
     /// No path with a probability above zero leads through the transcript.
     case impossible(frame: Int)
@@ -25,7 +25,7 @@ public enum DecoderError: ExplainedError, Equatable {
     /// Input: scores, options or a text.
     public var kind: ErrorKind { .input }
 
-    /// What was expected, what was found, and what to do.
+    /// The problem, with expected and found values, and what to do about it.
     public var explanation: Explanation {
         switch self {
         case .wrongCount(let count, let labels):

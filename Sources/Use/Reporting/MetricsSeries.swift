@@ -11,7 +11,7 @@ public enum MetricsError: ExplainedError, Equatable {
     /// Input: a file that is not what it should be.
     public var kind: ErrorKind { .input }
 
-    /// What is wrong with which file and line, and what to do.
+    /// The problem with the file and line, and what to do about it.
     public var explanation: Explanation {
         switch self {
         case .unreadable(let path, let reason):

@@ -8,10 +8,10 @@
 extern "C" {
 #endif
 
-/// Whether a kernel of this name was compiled.
+/// Returns whether a kernel of this name was compiled.
 bool ke_has_kernel(const char *name);
 
-/// Runs a kernel as a GPU would, its blocks one after the other; false where there is none of this name.
+/// Runs a kernel like a GPU, one block after another; returns false if no kernel has this name.
 bool ke_launch(const char *name, int64_t grid_x, int64_t grid_y, int threads, int shared_bytes, void **arguments);
 
 #ifdef __cplusplus

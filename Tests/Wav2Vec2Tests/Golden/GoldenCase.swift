@@ -10,7 +10,7 @@ import W2VTorch
 
 /// One run of a reference implementation: configuration, weights, inputs, outputs.
 struct GoldenCase: Sendable, CustomTestStringConvertible {
-    /// What of a run a ragged implementation can equal (golden README, first table).
+    /// The part of a run that a ragged implementation can match (golden README, first table).
     enum Extent: String {
         case everything = "equal"
         case validFrames = "valid-frames"
@@ -28,7 +28,7 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { checkpoint.map { "\(name) from \($0)" } ?? name }
 
-    /// What it is a run of; nil if the table does not know it.
+    /// The kind of run; nil if the table does not know it.
     var task: GoldenTask? { GoldenTask.table[name] }
 
     /// Whether the model has a head for letters.
@@ -40,7 +40,7 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
         return [Repository.golden] + (extra.map { [URL(fileURLWithPath: $0)] } ?? [])
     }()
 
-    /// All cases that a ragged implementation can equal, at least in part.
+    /// All cases that a ragged implementation can match, at least in part.
     ///
     /// Each comes once with the reference's plain weights, and once with each `.pt` file of the same model.
     static let all: [GoldenCase] = folders.flatMap { folder -> [GoldenCase] in
@@ -67,7 +67,7 @@ struct GoldenCase: Sendable, CustomTestStringConvertible {
         try TensorFile.read(folder.appendingPathComponent(file + ".safetensors"))
     }
 
-    /// The utterances without padding: all samples end to end, and lengths.
+    /// The utterances without padding: all samples, concatenated, and lengths.
     func input() throws -> (samples: Tensor, lengths: [Int]) {
         let name = try #require(facts["input"]?.string)
         let inputs = try tensors("inputs")
@@ -137,7 +137,7 @@ private func text(_ value: JSONValue) -> String {
     }
 }
 
-/// The rows of [batch, time, channels] that are valid, end to end.
+/// The valid rows of [batch, time, channels], concatenated.
 func validRows(_ padded: Tensor, _ lengths: [Int]) throws -> Tensor {
     try .concatenate(lengths.indices.map { try padded.selected(0, $0).rows(0..<lengths[$0]) })
 }

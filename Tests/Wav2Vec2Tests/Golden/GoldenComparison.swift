@@ -5,7 +5,7 @@ import W2VTorch
 @testable import W2VBackbone
 @testable import W2VInterchange
 
-/// Compares a run's tensors with ours, and knows in the end which it has not compared.
+/// Compares a run's tensors with ours, and records which have not been compared.
 final class GoldenComparison {
     let reference: [String: Tensor]
     private let golden: GoldenCase
@@ -18,7 +18,7 @@ final class GoldenComparison {
         #expect(golden.facts["n_grads"]?.integer == gradients, "the facts count other gradients")
     }
 
-    /// Expects a tensor that we have computed to be the run's by the name `key`, after `change`, if the run has one.
+    /// Expects a computed tensor to equal the run's tensor `key`, after `change`, if the run has one.
     func expect(
         _ found: Tensor?, _ key: String, tolerance: Double = 1e-5, as what: String? = nil,
         _ change: (Tensor) throws -> Tensor = { $0 }
@@ -28,7 +28,7 @@ final class GoldenComparison {
         try expectEqual(found, change(expected), what ?? key, tolerance: tolerance)
     }
 
-    /// Compares all frames of a stage, or the masked ones where only those have been computed.
+    /// Compares all frames of a stage, or only the masked ones if only those have been computed.
     func expectFrames(
         _ found: Tensor?, _ key: String, masked: [Int], _ change: (Tensor) throws -> Tensor
     ) throws {
@@ -39,7 +39,7 @@ final class GoldenComparison {
         }
     }
 
-    /// Expects the stages that a probe has seen to be the run's, on the frames that are no padding.
+    /// Expects the stages that a probe has observed to equal the run's, on the frames that are not padding.
     func expectStages(_ stages: [String: Tensor], _ layout: RaggedLayout, factor: Int, masked: [Int] = []) throws {
         let whole = layout.lengths
         let shortened = layout.roundedUp(toMultipleOf: factor).lengths
@@ -55,12 +55,12 @@ final class GoldenComparison {
             case "upsample_layer": lengths = shortened
             case _ where stage.hasPrefix("hourglass_layers."): lengths = shortened.map { $0 / factor }
             case _ where stage.hasPrefix("layers.") || stage.hasPrefix("post_layers."): lengths = whole
-            // No stage: somebody else compares it, or `expectAllCompared` fails.
+            // Not a stage: it is compared elsewhere, or `expectAllCompared` fails.
             default: continue
             }
             try expectFrames(stages[stage], key, masked: masked) { try validRows($0, lengths) }
         }
-        // How much of each utterance is padding.
+        // The padding of each utterance.
         if let lengths = reference["out.feature_lens"] {
             compared.insert("out.feature_lens")
             #expect(try lengths.elements(Int.self) == whole)
@@ -75,7 +75,8 @@ final class GoldenComparison {
 
     /// Expects gradients within a tolerance of each parameter's largest; all of the run's, and no others but zeros.
     ///
-    /// Softmax does not see what it adds to all keys, so that a key bias has no gradient but rounding: it is held to 1e-5 of
+    /// Softmax is invariant to a constant added to all keys' scores, so the gradient of a key bias is only rounding
+    /// noise: it is held to 1e-5 of the query bias's.
     /// the query bias's.
     func expectGradients(_ module: Module, tolerance: Double = 1e-5) throws {
         let expected = reference.filter { $0.key.hasPrefix("grad.") }
@@ -99,7 +100,7 @@ final class GoldenComparison {
         }
     }
 
-    /// Expects that every output and gradient of the run was compared, or differs for a reason that the table names.
+    /// Expects that every output and gradient of the run was compared, or differs for a reason that the table gives.
     func expectAllCompared(but left: Set<String> = []) {
         let reasons = GoldenTask.differences(golden)
         let outputs = reference.keys.filter { $0.hasPrefix("out.") || $0.hasPrefix("grad.") }
@@ -109,7 +110,7 @@ final class GoldenComparison {
     }
 }
 
-/// The gradients of a module's parameters by the references' names.
+/// Returns the gradients of a module's parameters by the references' names.
 func gradients(of module: Module) throws -> [String: Tensor] {
     var found: [String: Tensor] = [:]
     for parameter in module.parameters() { found[parameter.name] = try parameter.tensor.gradient() }

@@ -1,4 +1,4 @@
-/// What a run of a reference implementation computed, which decides how it is compared.
+/// The kind of a reference implementation's run, which determines how it is compared.
 enum GoldenTask {
     /// A step of pre-training, with all utterances of one length: the kernels for GPUs are compared too.
     case evenPretraining
@@ -11,7 +11,7 @@ enum GoldenTask {
 
     /// Every run that is compared.
     ///
-    /// One that is missing here, or in the folder of fixtures, fails.
+    /// A run that is missing here, or in the folder of fixtures, fails.
     static let table: [String: GoldenTask] = [
         "fairseq_base.unpadded.gumbel": .evenPretraining,
         "fairseq_large.unpadded.gumbel": .evenPretraining,

@@ -16,13 +16,13 @@ struct GoldenTests {
         case .inference: try checkInference(golden)
         case .recognition: try checkRecognition(golden)
         case .pretraining, .evenPretraining:
-            // The paper's layers on all frames, and a training run's on those that are read.
+            // The paper's layers on all frames, and a training run's on the frames that are needed.
             try checkPretraining(golden, .full, converts: false)
             try checkPretraining(golden, .lean, converts: true)
         }
     }
 
-    /// The kernels for GPUs, emulated, in place of those for host memory.
+    /// The GPU kernels, emulated, in place of those for host memory.
     @Test(arguments: GoldenCase.all.filter { $0.task == .evenPretraining })
     func equalsTheReferenceWithDeviceKernels(_ golden: GoldenCase) throws {
         try withEmulatedDeviceKernels {
@@ -99,7 +99,7 @@ struct GoldenTests {
             func single(_ numbers: Tensor?) throws -> Tensor? { try numbers?.viewed([]) }
             let quantized = losses.quantized
             try comparison.expect(single(losses.diversity), "out.loss_diversity")
-            // Hugging Face's is without its weight.
+            // Hugging Face's is unweighted.
             try comparison.expect(
                 single(losses.diversity.map { try $0 / description.objective.lossWeights[0] }), "out.diversity_loss")
             try comparison.expect(single(quantized?.probabilityPerplexity), "out.prob_perplexity")
@@ -148,7 +148,7 @@ struct GoldenTests {
             let negatives: Negatives
             var noise = QuantizerNoise.none
             if let indices = auxiliary("sampled_negative_indices") {
-                // Hugging Face's count frames of the padded batch.
+                // Hugging Face's indices count frames of the padded batch.
                 let time = indices.size(1)
                 let all = try indices.elements(Int.self)
                 let each = indices.size(2)
@@ -264,7 +264,7 @@ struct GoldenTests {
                 ).reshaped([])
             }.reduce(Tensor.scalar(0)) { try $0 + $1 }
         }
-        // Two FP32 programs, with a recursion in each that amplifies what they round: 1.5e-5 is seen.
+        // Two FP32 programs, each with a recursion that amplifies rounding: 1.5e-5 occurs.
         try comparison.expectGradients(model, tolerance: 3e-5)
         try run(model, samples) { try model.losses($0, $1, targets: targets).sum() }
         try comparison.expectGradients(model, tolerance: 5e-5)
@@ -278,7 +278,7 @@ struct GoldenTests {
                 try expectEqual(own[name]?.to(dtype: .float64), gradient, "\(name) in FP64")
                 continue
             }
-            // It has no gradient, in either precision, but rounding.
+            // Its gradient is only rounding noise, in either precision.
             let query = try #require(doubled[name.replacing("k_proj.bias", with: "q_proj.bias")])
             func largest(_ tensor: Tensor?) throws -> Double {
                 try #require(tensor, "\(name)").elements(Double.self).map(\.magnitude).max() ?? 0

@@ -47,7 +47,7 @@ struct GELUDropoutLinear: FusedOperation {
 extension Tensor {
     /// Applies ``gelu()``, ``dropout(_:_:)`` and ``linear(_:bias:)`` in sequence.
     ///
-    /// Where there is a kernel for it, the product's input is recomputed in the backward pass, not kept.
+    /// If there is a kernel for it, the product's input is recomputed in the backward pass instead of being kept.
     ///
     /// - Parameters:
     ///   - probability: The share of the activations that is dropped.

@@ -59,8 +59,8 @@ public enum TorchError: ExplainedError {
 }
 
 extension Phrase {
-    /// How to get LibTorch's CUDA half.
+    /// Advice to install LibTorch's CUDA libraries.
     public static let installCUDA = Phrase("install LibTorch's CUDA libraries", name: "installCUDA")
-    /// How to do without a GPU.
+    /// Advice to use the CPU.
     public static let useCPU = Phrase("use the CPU", name: "useCPU")
 }

@@ -39,9 +39,9 @@ public final class Lamb: Optimizer {
     }
 
     /// Makes one update from the gradients in the flat buffer.
+    ///
     /// - Parameter gradientScale: A factor on the gradients: normalization and clipping in one.
     /// - Throws: `TorchError.operation` if the buffers no longer have equal sizes.
-    /// - Throws: `TorchError.operation` if the buffers no longer fit each other.
     public func step(learningRate: Double, gradientScale: Double = 1) throws {
         moments.updates += 1
         try withoutGradient {

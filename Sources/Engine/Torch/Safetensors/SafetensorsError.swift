@@ -1,20 +1,20 @@
 import W2VBase
 
-/// What can go wrong with a safetensors file.
+/// An error of a safetensors file.
 public enum SafetensorsError: ExplainedError, Equatable {
     /// The file cannot be opened or mapped.
     case unreadable(path: String, reason: String)
-    /// The file is not a whole and valid safetensors file.
+    /// The file is not a complete and valid safetensors file.
     case damaged(path: String, Damage)
-    /// The file lacks a tensor that was asked for.
+    /// The file lacks a requested tensor.
     case missingTensor(path: String, name: String)
     /// The tensors cannot be represented in the format.
     case unwritable(path: String, reason: String)
 
-    /// Input: a file, or tensors to be written.
+    /// Input: a file, or tensors to write.
     public var kind: ErrorKind { .input }
 
-    /// What is wrong with which file, and what to do.
+    /// The problem with the file, and what to do about it.
     public var explanation: Explanation {
         switch self {
         case .unreadable(let path, let reason):
@@ -32,13 +32,13 @@ public enum SafetensorsError: ExplainedError, Equatable {
 extension SafetensorsError {
     /// The ways in which a safetensors file can be damaged.
     public enum Damage: ExplainedError, Equatable {
-        /// Fewer bytes than the header's length takes.
+        /// The file is shorter than the header's length field.
         case tooShort(bytes: Int)
-        /// The header is longer than any honest one.
+        /// The header is longer than that of any real file.
         case headerTooLong(length: UInt64)
-        /// The header ends after the file does.
+        /// The header ends after the end of the file.
         case headerBeyondEnd(length: Int, bytes: Int)
-        /// The header lists more tensors than any honest one.
+        /// The header lists more tensors than that of any real file.
         case tooManyTensors
         /// The header is not the JSON that the format prescribes.
         case syntax(offset: Int, expected: String)
@@ -46,27 +46,27 @@ extension SafetensorsError {
         case notUTF8(offset: Int)
         /// A name occurs twice in one object.
         case duplicateKey(String)
-        /// A tensor has a field that the format does not know.
+        /// A tensor has an unknown field.
         case unknownField(tensor: String, field: String)
         /// A tensor lacks one of its three fields.
         case missingField(tensor: String, field: String)
-        /// A tensor's type is none of the format's.
+        /// A tensor's type is not one of the format's.
         case unknownType(tensor: String, type: String)
-        /// A tensor's size is no 64-bit number.
+        /// A tensor's size exceeds 64 bits.
         case shapeOverflow(tensor: String, shape: [Int])
-        /// A tensor's data begins after its end or ends after the file does.
+        /// A tensor's data begins after its own end, or ends after the end of the file.
         case offsetsOutOfRange(tensor: String, begin: Int, end: Int, available: Int)
-        /// A tensor's data is not as long as its type and shape say.
+        /// A tensor's data does not have the length of its type and shape.
         case wrongSize(tensor: String, expected: Int, found: Int)
         /// A tensor's data does not begin where the data before it ends.
         case notContiguous(tensor: String, expected: Int, found: Int)
-        /// The file goes on after the last tensor's data, or ends before the data begins.
+        /// The file continues after the last tensor's data, or ends before the data begins.
         case wrongEnd(expected: Int, found: Int)
 
-        /// Input: the file is not what it should be.
+        /// Input: the file is invalid.
         public var kind: ErrorKind { .input }
 
-        /// What was expected and what was found.
+        /// The expected and the found values.
         public var explanation: Explanation {
             switch self {
             case .tooShort(let bytes):

@@ -1,13 +1,13 @@
 import W2VBase
 
-/// A configuration value that cannot be read or does not make sense.
+/// A configuration value that cannot be read or is invalid.
 public struct ConfigurationError: ExplainedError, Equatable {
-    /// What was found and what is expected.
+    /// The value that was found and the expected one.
     public let problem: String
-    /// What to do.
+    /// The advice.
     public let advice: Advice?
 
-    /// A text that is not a value of a setting's type; the setting, which knows its key and type, says so.
+    /// A text that is not a value of a setting's type; the setting, which knows its key and type, reports it.
     public static let malformed = ConfigurationError("the value cannot be read")
 
     /// Makes the error.
@@ -19,7 +19,7 @@ public struct ConfigurationError: ExplainedError, Equatable {
     /// Input: a recipe, a checkpoint's configuration.
     public var kind: ErrorKind { .input }
 
-    /// Problem and advice.
+    /// The problem and the advice.
     public var explanation: Explanation { Explanation(problem, advice) }
 
     /// Returns the error with a place or a key before its problem.

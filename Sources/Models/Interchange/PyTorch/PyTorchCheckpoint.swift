@@ -99,8 +99,8 @@ enum PyTorchCheckpoint {
     /// Returns a phrase on each of a file's other members.
     private static func leftovers(_ root: PickleReference, weightsAreRoot: Bool) -> [String] {
         let known = [
-            "last_optimizer_state": "the optimizer's state; training goes on with a fresh one",
-            "optimizer": "the optimizer's state; training goes on with a fresh one",
+            "last_optimizer_state": "the optimizer's state; training continues with a fresh one",
+            "optimizer": "the optimizer's state; training continues with a fresh one",
             "optimizer_history": "which optimizer and criterion it was trained with",
             "extra_state": "the place in the data, and the best loss", "criterion": "the criterion's state",
             "scaler": "the loss scale", "train_state": "the place in the data, and the best loss",

@@ -39,14 +39,14 @@ public struct ModelTask: Sendable {
     public var outputLayer: String?
     /// Whether the head has a quantizer, if the architecture has one.
     public var hasQuantizer = false
-    /// What is to be done about a checkpoint of another task; nil where there is only to say that this task is needed.
+    /// The remedy for a checkpoint of another task; nil if the error only says that this task is needed.
     public var remedy: Remedy?
 
-    /// What a checkpoint of another task lacks, and what to do about it.
+    /// The lack of a checkpoint of another task, and the advice about it.
     public struct Remedy: Sendable {
-        /// What such a model cannot do, as "cannot transcribe".
+        /// The function that such a model lacks, as "cannot transcribe".
         public var lack: String
-        /// What to do, from the checkpoint's path.
+        /// Returns the advice, given the checkpoint's path.
         public var advice: @Sendable (_ path: String) -> Advice
 
         /// Makes a remedy.

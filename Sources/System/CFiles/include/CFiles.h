@@ -1,7 +1,7 @@
-// What the C library offers for files and Swift does not see.
+// Functions of the C library for files that Swift does not see.
 #pragma once
 
-// Exchanges two files or folders of one file system in one step.
+// Swaps two files or folders of one file system atomically.
 //
-// Returns 0, or -1 with errno set: EINVAL, ENOSYS or ENOTSUP where the file system or the kernel cannot.
+// Returns 0, or -1 with errno set: EINVAL, ENOSYS or ENOTSUP if the file system or the kernel does not support it.
 int cf_exchange(const char *first, const char *second);

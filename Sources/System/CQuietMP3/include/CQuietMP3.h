@@ -1,2 +1,2 @@
-// Keeps libmpg123, by which libsndfile decodes MP3, from writing to standard error; there is nothing to call.
+// Keeps libmpg123, with which libsndfile decodes MP3, from writing to standard error; there is no function to call.
 #pragma once

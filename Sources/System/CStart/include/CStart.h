@@ -1,2 +1,2 @@
-// What happens before the program's libraries are initialized; there is nothing to call.
+// Runs before the program's libraries are initialized; there is no function to call.
 #pragma once

@@ -1,8 +1,8 @@
 // Numbers too small for the normal range of their format.
 //
-// Processors compute with them in microcode, tens of times slower on Intel's, and models that have learned are full of
-// them: tails of GELU, moments of parameters that get no gradient, gradients of saturated softmaxes. Next to numbers of
-// usual size they are nothing, so results and operands below the normal range count as zero while the models compute.
+// Processors compute with them in microcode, tens of times slower on Intel's, and trained models are full of them:
+// tails of GELU, moments of parameters without a gradient, gradients of saturated softmaxes. Compared with numbers of
+// usual size they are negligible, so results and operands below the normal range count as zero while models compute.
 #pragma once
 
 #ifdef __SSE__
@@ -16,14 +16,14 @@ extern "C" {
 /// A thread's floating-point settings.
 typedef unsigned long long subnormals_settings;
 
-/// Makes the calling thread, and those that it starts from now on, take subnormal numbers for zero.
+/// Makes the calling thread, and those that it starts from now on, treat subnormal numbers as zero.
 ///
-/// Returns the settings before, for subnormals_restore.
+/// Returns the previous settings, for subnormals_restore.
 static inline subnormals_settings subnormals_flush(void) {
 #if defined(__SSE__)
-    // Flush to zero for results (bit 15) and denormals are zero for operands (bit 6).
+    // Flush to zero for results (bit 15), and denormals are zero for operands (bit 6).
     const unsigned flush = 0x8040, settings = _mm_getcsr();
-    // Writing the register stalls, and most often nothing is to be changed.
+    // Writing the register stalls, and usually nothing needs to change.
     if ((settings & flush) != flush) _mm_setcsr(settings | flush);
     return settings;
 #elif defined(__aarch64__)
@@ -37,10 +37,10 @@ static inline subnormals_settings subnormals_flush(void) {
 #endif
 }
 
-/// Gives the calling thread settings that subnormals_flush returned.
+/// Restores the settings that subnormals_flush returned.
 static inline void subnormals_restore(subnormals_settings settings) {
 #if defined(__SSE__)
-    // The lower six bits are flags of what happened, which are not worth a write.
+    // The lower six bits are status flags, which are not worth a write.
     if (((_mm_getcsr() ^ (unsigned)settings) & ~0x3Fu) != 0) _mm_setcsr((unsigned)settings);
 #elif defined(__aarch64__)
     unsigned long long now;

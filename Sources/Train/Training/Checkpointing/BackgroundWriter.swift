@@ -1,9 +1,9 @@
 import Dispatch
 import Synchronization
 
-/// Writes one thing after the other while training continues.
+/// Writes one checkpoint after another while training continues.
 ///
-/// A failure is thrown when the training thread next asks; nothing is written after it.
+/// A failure is thrown at the training thread's next call; nothing is written after it.
 final class BackgroundWriter: Sendable {
     private struct Outcome {
         var failure: (any Error)?
@@ -13,9 +13,9 @@ final class BackgroundWriter: Sendable {
     private let queue = DispatchQueue(label: "checkpoints")
     private let outcome = Mutex(Outcome())
 
-    /// Begins to write as soon as everything before is written.
+    /// Starts writing as soon as everything before is written.
     ///
-    /// - Parameter body: Writes, and returns warnings: failures that are no reason to stop.
+    /// - Parameter body: Writes, and returns warnings: failures that need not stop training.
     func write(_ body: @escaping @Sendable () throws -> [String]) {
         queue.async { [self] in
             guard outcome.withLock({ $0.failure == nil }) else { return }
@@ -28,7 +28,7 @@ final class BackgroundWriter: Sendable {
         }
     }
 
-    /// Takes the warnings of what has been written so far.
+    /// Returns the warnings of everything written so far.
     ///
     /// - Returns: The warnings since the last call.
     /// - Throws: The first failure.

@@ -2,10 +2,10 @@ import Foundation
 import Logging
 import W2VTorch
 
-/// Saves a run's checkpoints, and removes those that are no longer wanted.
+/// Saves a run's checkpoints, and removes the superseded ones.
 ///
-/// They are written while training continues, one after the other and each from a copy of the state. At most one update's
-/// copy is held: a save waits for the one before.
+/// They are written while training continues, one after another and each from a copy of the state. Only one update's
+/// copy is held at a time: a save waits for the one before.
 final class CheckpointKeeper {
     let folder: RunFolder
     private let options: Recipe.CheckpointSection
@@ -14,16 +14,16 @@ final class CheckpointKeeper {
     private let logger: Logger
     private let writer = BackgroundWriter()
     private var copied: (update: Int, copy: Copy)?
-    /// The update whose state `last/` holds, or will as soon as it is written; `nil` if none was ever saved.
+    /// The update whose state `last/` holds, or will hold once it is written; `nil` before the first save.
     private(set) var lastSaved: Int?
 
-    /// This process's part in a checkpoint.
+    /// This process's role in saving a checkpoint.
     enum Role {
-        /// It writes what it holds.
+        /// Writes its own complete state.
         case writes
-        /// It holds a part, and so do the others of a group; rank 0 writes.
+        /// Holds one share, like the others of a group; rank 0 writes.
         case shares(ProcessGroup)
-        /// Another process does everything.
+        /// Does nothing: another process writes.
         case none
     }
 
@@ -37,11 +37,11 @@ final class CheckpointKeeper {
     ///
     /// - Parameters:
     ///   - folder: The run's folder.
-    ///   - options: Which checkpoints are kept.
-    ///   - trainStep: The owner of weights and optimizer.
-    ///   - role: This process's part in it.
-    ///   - lastSaved: The update whose state `last/` holds, if there is one.
-    ///   - logger: Gets warnings, and at `debug` which checkpoint is written when.
+    ///   - options: The recipe's section that decides which checkpoints are kept.
+    ///   - trainStep: The owner of the weights and the optimizer.
+    ///   - role: This process's role.
+    ///   - lastSaved: The update whose state `last/` holds, if any.
+    ///   - logger: Receives warnings, and at `debug` each checkpoint that is written.
     init(
         _ folder: RunFolder, _ options: Recipe.CheckpointSection, _ trainStep: UpdateStep, _ role: Role,
         lastSaved: Int? = nil, logger: Logger
@@ -54,7 +54,7 @@ final class CheckpointKeeper {
         self.logger = logger
     }
 
-    /// The processes that hold a part each, if they do.
+    /// The processes that each hold a share, if the state is sharded.
     private var group: ProcessGroup? {
         if case .shares(let group) = role { return group }
         return nil
@@ -65,24 +65,24 @@ final class CheckpointKeeper {
 
     private var writes: Bool { group.map { $0.rank == 0 } ?? true }
 
-    /// Whether a state must be saved because it is to be kept for good.
+    /// Whether a state must be saved because the recipe keeps it permanently.
     func isMilestone(_ state: TrainingState) -> Bool { options.isMilestone(state) }
 
-    /// Begins to save everything that resuming needs, and keeps or removes older states as the recipe says.
+    /// Starts saving everything that resuming needs, and keeps or removes older states as the recipe says.
     ///
     /// - Parameters:
     ///   - state: The run's state.
-    ///   - keeps: Whether older states are kept or removed now, and this one may be kept.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` where the save before has failed; the old checkpoints stay.
+    ///   - keeps: Whether older states are pruned now, and this one may be kept permanently.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` if the previous save failed; the old checkpoints
+    ///   stay.
     func saveLast(_ state: TrainingState, keeps: Bool = true) throws {
         try save("last", state, withOptimizer: true, keeps: keeps)
         if !options.noSave { lastSaved = state.update }
     }
 
-    /// Begins to save the weights as the best so far.
+    /// Starts saving the weights as the best so far.
     ///
-    /// - Parameter state: The run's state.
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` where the save before has failed; the old best stays.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)`` if the previous save failed; the old best stays.
     func saveBest(_ state: TrainingState) throws {
         guard options.keepBest else { return }
         try save("best", state, withOptimizer: false, keeps: false)
@@ -110,13 +110,13 @@ final class CheckpointKeeper {
         if !options.writeCheckpointsAsynchronously { try finish() }
     }
 
-    /// The state as it is, copied unless it has been for a checkpoint that is still being written.
+    /// Returns the present state, copied unless there is a copy for a checkpoint that is still being written.
     private func snapshot(_ state: TrainingState, withOptimizer: Bool) throws -> Snapshot {
         var state = state
         trainStep.record(into: &state)
         if copied?.update != state.update { copied = (state.update, Copy()) }
         let held = (weights: copied?.copy.weights, moments: copied?.copy.moments)
-        // No copy of this update is held: that of the update before goes first.
+        // There is no copy of this update: the previous update's is released first.
         if held.weights == nil { try finish() }
         let copies = options.writeCheckpointsAsynchronously
         let weights = try held.weights ?? trainStep.weights(copying: copies)
@@ -125,17 +125,17 @@ final class CheckpointKeeper {
         return Snapshot(weights: weights, moments: moments, state: state, group: group)
     }
 
-    /// Waits until everything is written, and reports the writing thread's warnings.
+    /// Waits until everything is written, and logs the writing thread's warnings.
     ///
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; what was saved before stays.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; earlier checkpoints stay.
     func finish() throws {
         writer.wait()
         try checkForFailure()
     }
 
-    /// Reports the writing thread's warnings so far, and throws if it has failed.
+    /// Logs the writing thread's warnings so far, and throws if it has failed.
     ///
-    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; what was saved before stays.
+    /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; earlier checkpoints stay.
     func checkForFailure() throws {
         for warning in try writer.takeWarnings() { logger.warning("\(warning)") }
     }
@@ -145,7 +145,7 @@ final class CheckpointKeeper {
         if group == nil { writer.wait() }
     }
 
-    /// Keeps the state in `last/` if it is to be kept, and removes older ones that are not.
+    /// Keeps the state in `last/` permanently if the recipe says so, and removes superseded ones.
     ///
     /// - Parameter state: The state in `last/`.
     /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
@@ -153,10 +153,10 @@ final class CheckpointKeeper {
         for warning in try folder.prune(state, options) { logger.warning("\(warning)") }
     }
 
-    /// The size of a checkpoint on disk, found by writing one.
+    /// Measures the size of a checkpoint on disk by writing one.
     ///
     /// - Parameter state: The run's state.
-    /// - Returns: Bytes of all that resuming needs, and of the weights alone; 0 where another process writes.
+    /// - Returns: Bytes of everything that resuming needs, and of the weights alone; 0 if another process writes.
     /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     func sizeOnDisk(_ state: TrainingState) throws -> (whole: Int, weights: Int) {
         let manager = FileManager.default
@@ -189,12 +189,12 @@ extension Recipe.CheckpointSection {
 }
 
 extension RunFolder {
-    /// Keeps the state in `last/` if it is to be kept, and removes older ones that are not.
+    /// Keeps the state in `last/` permanently if the recipe says so, and removes superseded ones.
     ///
     /// - Parameters:
     ///   - state: The state in `last/`.
-    ///   - options: Which checkpoints are kept.
-    /// - Returns: A sentence for each that could not be removed.
+    ///   - options: The recipe's section that decides which checkpoints are kept.
+    /// - Returns: A warning for each one that could not be removed.
     /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
     fileprivate func prune(_ state: TrainingState, _ options: Recipe.CheckpointSection) throws -> [String] {
         guard !options.noSave, state.update > 0 else { return [] }

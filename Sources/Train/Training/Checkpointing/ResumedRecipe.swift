@@ -4,26 +4,26 @@ import W2VBackbone
 import W2VBase
 import W2VObjectives
 
-/// The recipe of a resumed run: the one that it began with, except for keys that are given another value now.
+/// The recipe of a resumed run: the original one, with the keys that have been given new values since.
 ///
 /// A value is given by an assignment (``TrainingJob/assigned``), or by an edit of the recipe's file: then the file has
-/// another value than it had. What is merely left out of the command line keeps the run's value.
+/// another value than before. A key that is only missing from the command line keeps the run's value.
 struct ResumedRecipe {
-    /// A key whose value is another from now on.
+    /// A key with a new value.
     struct Change: Equatable {
         var key: String
         var then: String
         var now: String
     }
 
-    /// The recipe, before a checkpoint's architecture is taken over.
+    /// The recipe, before a checkpoint's architecture is adopted.
     private(set) var recipe: Recipe
-    /// Keys that were given other values, in the order of the recipe's keys.
+    /// Keys with new values, in the recipe's order.
     private(set) var changes: [Change] = []
-    /// Keys that the command line and the recipe's file have other values for, which do not count.
+    /// Keys for which the command line or the recipe's file has other values, which are ignored.
     private(set) var kept: [Change] = []
 
-    /// Sections and keys that may change: they do not change what an update computes.
+    /// Sections and keys that may change, because they do not affect the result of an update.
     private static let free: Set<String> = [
         "model.checkpoint_activations", "optimization.max_epoch", "data.workers", "data.prefetch",
         "batching.max_tokens_valid",
@@ -31,38 +31,38 @@ struct ResumedRecipe {
         "watch",
     ]
 
-    /// Keys that say how an update is divided among processes, micro-batches and sub-batches.
+    /// Keys that divide an update among processes, micro-batches and sub-batches.
     ///
-    /// Another machine needs others. The order of the data does not depend on them: ``TrainingState/position`` counts
+    /// They depend on the machine. The order of the data does not depend on them: ``TrainingState/position`` counts
     /// sub-batches.
     static let hardware: Set<String> = ["batching.num_concat_batches", "optimization.update_freq"]
 
-    /// Keys that belong to a job and not to the run: they are needed before the run's state can be read.
+    /// Keys of a job rather than of the run: they are needed before the run's state can be read.
     private static let jobs: Set<String> = ["distributed.timeout", "distributed.join_timeout"]
 
-    /// Finds out what a resumed run continues with.
+    /// Determines the recipe that a resumed run continues with.
     ///
     /// - Parameters:
     ///   - state: The run's state.
-    ///   - job: What is asked for now.
+    ///   - job: The job that resumes it.
     /// - Throws: ``/W2VBackbone/ConfigurationError`` for a value in the state that this version does not understand.
     init(_ state: TrainingState, _ job: TrainingJob) throws {
         recipe = job.recipe
         try Self.requireObjectives(of: state, in: job.output)
         let (now, written) = (job.recipe.values, (job.writtenRecipe ?? job.recipe).values)
-        // A key that the state does not have is younger than the run, which has computed with its default.
+        // A key that the state lacks is newer than the run, which has used its default.
         let defaults = Recipe().values
         for key in Recipe.table.settings.map(\.name) {
             let then = state.overridden?[key] ?? state.recipe[key] ?? defaults[key] ?? ""
             guard let value = now[key], value != then else { continue }
             let change = Change(key: key, then: then, now: value)
-            // States of older versions do not say what the file had; then only what is assigned counts as given.
+            // States of older versions do not record the file's values; then only assignments count as given.
             let wasWritten = state.overridden == nil ? nil : state.replaced.map { $0[key] ?? then }
             let isEdited = wasWritten.map { $0 != written[key] } ?? false
             if job.assigned.contains(key) || Self.jobs.contains(key) || isEdited {
                 changes.append(change)
             } else {
-                // Such a state has the checkpoint's architecture in place of what was asked for.
+                // Such a state has the checkpoint's architecture in place of the requested one.
                 let isAdopted = state.overridden == nil && (key.hasPrefix("model.") || key == "data.normalize")
                 if !isAdopted { kept.append(change) }
                 try Recipe.table.set(key, to: then, in: &recipe)
@@ -70,7 +70,7 @@ struct ResumedRecipe {
         }
     }
 
-    /// Refuses a run with objectives that are not registered here.
+    /// Refuses a run with objectives that are not registered.
     private static func requireObjectives(of state: TrainingState, in folder: URL) throws {
         guard let text = state.recipe["objectives"] else { return }
         let missing = try NameList(settingText: text).names.filter { ObjectiveRegistry.find($0) == nil }
@@ -80,15 +80,15 @@ struct ResumedRecipe {
         }
     }
 
-    /// Whether a change says how an update is divided.
+    /// Whether a change affects how an update is divided.
     var divides: Bool { changes.contains { Self.hardware.contains($0.key) } }
 
-    /// Refuses values that would make another run of it, and other data.
+    /// Refuses values that would make it a different run, and other data.
     ///
     /// - Parameters:
     ///   - state: The run's state.
     ///   - data: The training data in words.
-    ///   - identity: What they are.
+    ///   - identity: The training data's ``DataIdentity``.
     ///   - folder: The run's folder.
     /// - Throws: ``TrainingError/recipeChanged(folder:differences:)``, ``TrainingError/dataChanged(folder:then:now:)``.
     func requireSameRun(_ state: TrainingState, data: String, identity: String, folder: URL) throws {
@@ -109,11 +109,11 @@ struct ResumedRecipe {
         }
     }
 
-    /// Logs which values differ from those that the run began with, and which of those it keeps.
+    /// Logs the values that differ from those that the run started with, and the ones that are ignored.
     ///
     /// - Parameters:
     ///   - update: The update after which the run continues.
-    ///   - logger: Gets a line for each change; none if nothing differs.
+    ///   - logger: Receives a line for each change.
     func logChanges(after update: Int, to logger: Logger) {
         for change in changes {
             guard change.key == "optimization.max_update", let then = Int(change.then) else {
@@ -136,7 +136,8 @@ struct ResumedRecipe {
         }
     }
 
-    /// What more updates do to the learning rate, which is a function of the update and of their number.
+    /// Describes the effect of more updates on the learning rate, which is a function of the update and of their total
+    /// number.
     private func rateChange(after update: Int, then: Int) -> String {
         let schedule = recipe.optimization.learningRate
         let before = schedule.rate(update: max(1, update), maxUpdate: then)

@@ -5,33 +5,33 @@ import W2VTorch
 
 /// The folder of a run: `last/`, `best/` and kept checkpoints (`update-500/`), the resolved recipe and the logs.
 ///
-/// A checkpoint's folder is written beside its place, synced, and exchanged with the old one in one step, so that there is
-/// always a whole one of that name. A file system that cannot do so takes two: then, whatever moment the program is killed at,
-/// either the old or the new one is whole, and ``recover()`` puts it in its place. Files in a
-/// checkpoint are never changed, so that a kept checkpoint and `last/` can share them.
+/// A checkpoint's folder is written under a temporary name, synced, and swapped with the old one atomically, so that
+/// there is always a complete one of that name. A file system that cannot swap takes two steps: if the program is
+/// killed between them, either the old or the new folder is complete, and ``recover()`` puts it in place. Files in a
+/// checkpoint are never modified, so a kept checkpoint and `last/` can share them.
 struct RunFolder {
-    /// Where the run lives.
+    /// The run's folder.
     let url: URL
-    /// Exchanges two folders in one step, and says whether it could.
+    /// Swaps two folders atomically, and returns whether the file system supports it.
     var exchange: @Sendable (URL, URL) throws -> Bool = AtomicFolder.exchange
 
     var last: URL { url.appendingPathComponent("last", isDirectory: true) }
     var best: URL { url.appendingPathComponent("best", isDirectory: true) }
     var recipe: URL { url.appendingPathComponent("recipe.yaml") }
 
-    /// A file that is there from a run's beginning until its first state is saved.
+    /// A file that exists from a run's start until its first state is saved.
     private var begun: URL { url.appendingPathComponent(".begun") }
 
     private func new(_ name: String) -> URL { url.appendingPathComponent(".\(name).new", isDirectory: true) }
     private func old(_ name: String) -> URL { url.appendingPathComponent(".\(name).old", isDirectory: true) }
 
-    /// Where the last whole state is, or `nil`; nothing is changed.
+    /// The folder of the last complete state, or `nil`; nothing is changed.
     ///
     /// After an interrupted save it is where ``recover()`` would take it from.
     var newestState: URL? {
         [last, new("last"), old("last")].first { folder in
             guard FileManager.default.fileExists(atPath: folder.path) else { return false }
-            // The new one is whole only once the old one was moved aside.
+            // The new one is complete only if the old one has been moved aside.
             return folder.lastPathComponent != ".last.new" || FileManager.default.fileExists(atPath: old("last").path)
         }
     }
@@ -39,8 +39,8 @@ struct RunFolder {
     /// Reads a state to resume from.
     ///
     /// - Parameter place: The state's folder.
-    /// - Returns: Its weights, still on disk, and where training was.
-    /// - Throws: What is wrong with it; where older states are kept, with the advice to use one.
+    /// - Returns: Its weights, still on disk, and its training state.
+    /// - Throws: The problem with the state, with the advice to use an older one if one is kept.
     func read(_ place: URL) throws -> (weights: Checkpoint, state: TrainingState) {
         do {
             return (try Checkpoint.read(place), try TrainingState.read(place))
@@ -54,7 +54,7 @@ struct RunFolder {
         }
     }
 
-    /// Refuses a folder in use.
+    /// Refuses a folder that holds a run.
     ///
     /// - Throws: ``TrainingError/outputNotEmpty(folder:)``.
     func requireEmpty() throws {
@@ -64,9 +64,9 @@ struct RunFolder {
         }
     }
 
-    /// Refuses to start a run where an earlier one has saved something, and its last state is gone.
+    /// Refuses to start a run in a folder where an earlier one has saved something, but whose last state is gone.
     ///
-    /// A run that ended before it had saved anything may be begun again.
+    /// A run that ended before it had saved anything may be restarted.
     ///
     /// - Throws: ``TrainingError/lastIsGone(folder:kept:found:)``.
     func requireNothingSaved() throws {
@@ -83,11 +83,12 @@ struct RunFolder {
         }
     }
 
-    /// Makes the folder, and puts right what an interrupted save left.
+    /// Creates the folder, and repairs the effects of an interrupted save.
     ///
     /// - Parameter resumes: Whether a run in it may be continued.
     /// - Returns: Whether there is a state to resume from.
-    /// - Throws: ``TrainingError`` for a folder in use when `resumes` is false, and for one whose last state is gone.
+    /// - Throws: ``TrainingError`` for a folder that holds a run when `resumes` is false, and for one whose last state
+    ///   is gone.
     func prepare(resumes: Bool) throws -> Bool {
         let manager = FileManager.default
         do {
@@ -99,7 +100,7 @@ struct RunFolder {
                 try Data().write(to: begun)
                 return false
             }
-            // A kill may have come between the first save and this.
+            // The run may have been killed between the first save and this.
             try? manager.removeItem(at: begun)
             return true
         } catch let error as TrainingError {
@@ -109,11 +110,11 @@ struct RunFolder {
         }
     }
 
-    /// Finishes or undoes what a kill interrupted.
+    /// Completes or undoes a save that a kill interrupted.
     func recover() throws {
         let manager = FileManager.default
         let hidden = try manager.contentsOfDirectory(atPath: url.path)
-        // Recipe and log.
+        // Leftovers of the recipe and the log.
         AtomicFile.removeLeftovers(in: url)
         let names = Set(
             hidden.compactMap { file -> String? in
@@ -124,8 +125,8 @@ struct RunFolder {
         for name in names {
             let place = url.appendingPathComponent(name, isDirectory: true)
             let (new, old) = (new(name), old(name))
-            // Only those two are ever replaced, the old one moved aside when the new one is whole. A kept checkpoint that
-            // was moved aside was to be removed.
+            // Only these two are ever replaced: the old one is moved aside when the new one is complete. A kept
+            // checkpoint that was moved aside was being removed.
             let isReplaced = name == "last" || name == "best"
             if isReplaced, manager.fileExists(atPath: old.path), !manager.fileExists(atPath: place.path) {
                 let whole = manager.fileExists(atPath: new.path) ? new : old
@@ -135,12 +136,12 @@ struct RunFolder {
         }
     }
 
-    /// Replaces a checkpoint's folder by a new one, which takes its name in the same moment.
+    /// Replaces a checkpoint's folder by a new one atomically.
     ///
     /// - Parameters:
     ///   - name: `last` or `best`.
     ///   - write: Fills the new folder; if it throws, the old one stays.
-    /// - Returns: A sentence if the old one could not be removed: the new one is whole in its place.
+    /// - Returns: A warning if the old one could not be removed; the new one is complete and in place.
     /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``; `TorchError.communication` if `write` throws it.
     @discardableResult
     func replace(_ name: String, _ write: (URL) throws -> Void) throws -> [String] {
@@ -149,11 +150,12 @@ struct RunFolder {
         let (new, old) = (new(name), old(name))
         do {
             try clear(new)
-            // Without `last/` the old one is all that there is.
+            // Without `last/` the old one is the only copy.
             if manager.fileExists(atPath: place.path) { try clear(old) }
             try manager.createDirectory(at: new, withIntermediateDirectories: false)
             try write(new)
-            // Where this takes two steps, no folder has that name for a moment: `recover()` repairs what a kill leaves then.
+            // If this takes two steps, there is briefly no folder of that name: `recover()` repairs the effect of a
+            // kill at that moment.
             let replaced = try AtomicFolder.put(new, in: place, aside: old, exchange: exchange)
             if name == "last" { try? manager.removeItem(at: begun) }
             guard let replaced else { return [] }
@@ -168,14 +170,14 @@ struct RunFolder {
             }
         } catch {
             try? manager.removeItem(at: new)
-            // The disk is not to blame for a process that is gone while it should send its part.
+            // A process that is gone while sending its part is not the disk's fault.
             if case TorchError.communication = error { throw error }
             let intact = [place, last].first { manager.fileExists(atPath: $0.path) }?.path
             throw TrainingError.cannotSave(folder: place.path, reason: systemReason(error), intact: intact)
         }
     }
 
-    /// Removes what an earlier save left, if anything.
+    /// Removes leftovers of an earlier save.
     ///
     /// - Throws: `FileWriteError` with the system's reason.
     private func clear(_ leftover: URL) throws {
@@ -189,7 +191,7 @@ struct RunFolder {
 
     // MARK: Kept checkpoints
 
-    /// The kept checkpoints by ascending update; folders without a training state are not ours.
+    /// Returns the kept checkpoints by ascending update; folders without a training state are not ours.
     func kept() -> [(update: Int, state: TrainingState, url: URL)] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
         return names.compactMap { name in
@@ -199,7 +201,7 @@ struct RunFolder {
         }.sorted { $0.update < $1.update }
     }
 
-    /// Keeps `last/` under its update's name too; it costs no room, since the files are shared.
+    /// Keeps `last/` under its update's name too; the files are shared, so it takes no extra space.
     ///
     /// - Parameter update: The update that `last/` was saved after.
     /// - Throws: ``TrainingError/cannotSave(folder:reason:intact:)``.
@@ -217,7 +219,7 @@ struct RunFolder {
                 do {
                     try manager.linkItem(at: source, to: target)
                 } catch {
-                    // Not every file system has hard links.
+                    // Some file systems do not support hard links.
                     try manager.copyItem(at: source, to: target)
                 }
             }
@@ -231,8 +233,8 @@ struct RunFolder {
 
     /// Removes kept checkpoints.
     ///
-    /// - Parameter isWanted: Whether a checkpoint stays.
-    /// - Returns: A sentence for each that could not be removed: that is no reason to stop training.
+    /// - Parameter isWanted: Returns whether a checkpoint stays.
+    /// - Returns: A warning for each one that could not be removed, which need not stop training.
     func removeKept(unless isWanted: (_ update: Int, _ state: TrainingState) -> Bool) -> [String] {
         kept().filter { !isWanted($0.update, $0.state) }.compactMap { checkpoint in
             // Moved aside first: a kill must not leave half a checkpoint under its name.
@@ -255,12 +257,12 @@ struct RunFolder {
     }
 }
 
-/// The newest states of a training folder, newest first.
+/// Returns the newest states of a training folder, newest first.
 ///
 /// - Parameters:
 ///   - folder: The training folder.
-///   - count: How many.
-/// - Returns: The states' folders; `last/` is left out where it is kept under its update's name too.
+///   - count: Number of states.
+/// - Returns: The states' folders; `last/` is left out if it is also kept under its update's name.
 /// - Throws: ``TrainingError/tooFewStates(folder:found:wanted:)``.
 public func newestStates(of folder: URL, count: Int) throws -> [URL] {
     let run = RunFolder(url: folder)

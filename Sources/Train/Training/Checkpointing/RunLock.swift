@@ -5,7 +5,7 @@ import W2VBase
 final class RunLock {
     private let lock: FolderLock
 
-    /// Takes the lock; the folder is made if it is not there.
+    /// Takes the lock, creating the folder if needed.
     ///
     /// - Parameter folder: The run's folder.
     /// - Throws: ``TrainingError/folderInUse(folder:)``, ``TrainingError/cannotWrite(file:reason:)``.

@@ -4,17 +4,17 @@ import W2VTorch
 
 /// The state after an update, from which a checkpoint is written while training continues.
 ///
-/// Where the optimizer's state is sharded, every process holds its part of one: rank 0 writes and asks the others for
-/// what it lacks, of the moments one parameter at a time; the others send.
+/// If the optimizer's state is sharded, every process holds a share: rank 0 writes, and receives the missing parts from
+/// the others, the moments one parameter at a time.
 struct Snapshot: Sendable {
-    /// What the model is made of.
+    /// The model's weights.
     final class Weights: Sendable {
         let description: ModelDescription
-        /// Weights that do not learn, in FP32.
+        /// Frozen weights, in FP32.
         let fixed: [String: Tensor]
-        /// FP32 weights of each group.
+        /// FP32 weights of each parameter group.
         let learning: [FlatCopy]
-        /// Averaged weights of each group, where the recipe wants any.
+        /// Averaged weights of each parameter group, if the recipe averages.
         let averages: [FlatCopy]
 
         init(_ description: ModelDescription, fixed: [String: Tensor], learning: [FlatCopy], averages: [FlatCopy]) {
@@ -27,9 +27,9 @@ struct Snapshot: Sendable {
 
     /// The optimizer's moments.
     final class Moments: Sendable {
-        /// The running means of gradients, of each group.
+        /// Running means of the gradients, for each parameter group.
         let first: [FlatCopy]
-        /// The running means of squared gradients, of each group.
+        /// Running means of the squared gradients, for each parameter group.
         let second: [FlatCopy]
 
         init(first: [FlatCopy], second: [FlatCopy]) {
@@ -39,33 +39,33 @@ struct Snapshot: Sendable {
     }
 
     let weights: Weights
-    /// `nil` for a checkpoint that is not to be resumed from.
+    /// `nil` for a checkpoint that cannot be resumed from.
     let moments: Moments?
     let state: TrainingState
-    /// The processes that hold a part each; `nil` where this one holds everything.
+    /// The processes that each hold a share; `nil` if this one holds everything.
     let group: ProcessGroup?
 
     private enum Kind: Int {
         case learning, averages, first, second
     }
 
-    /// The tag of a piece that is being sent.
+    /// Returns the message tag of a piece.
     ///
     /// - Parameters:
-    ///   - kind: What they are of.
+    ///   - kind: The kind of tensor.
     ///   - group: The group's number.
     ///   - parameter: The parameter's number in the group; `nil` for the whole group.
-    /// - Returns: A number of its own.
+    /// - Returns: A unique number.
     private static func tag(_ kind: Kind, _ group: Int, _ parameter: Int? = nil) -> Int {
         (group * 4 + kind.rawValue) << 16 | ((parameter ?? -1) + 1)
     }
 
     // MARK: Writing
 
-    /// Writes a checkpoint's files; only one group's weights are gathered at once.
+    /// Writes a checkpoint's files; only one group's weights are gathered at a time.
     ///
     /// - Parameter folder: The folder, which must exist.
-    /// - Throws: `FileWriteError` when the disk is full or the system fails; `TorchError.communication`.
+    /// - Throws: `FileWriteError` if the disk is full or the system fails; `TorchError.communication`.
     func write(to folder: URL) throws {
         try Checkpoint.write(weights.description, state: whole(weights.learning, .learning), to: folder)
         if !weights.averages.isEmpty {
@@ -98,7 +98,7 @@ struct Snapshot: Sendable {
 
     // MARK: Sending
 
-    /// Sends this process's part of everything that rank 0 writes, and waits until it has been taken.
+    /// Sends this process's part of everything that rank 0 writes, and waits until it has been received.
     ///
     /// - Throws: `TorchError.communication` if a process is gone.
     func send() throws {

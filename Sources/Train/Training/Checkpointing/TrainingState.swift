@@ -2,9 +2,9 @@ import Foundation
 import W2VBase
 import W2VTorch
 
-/// Where a run is: with the weights and the optimizer's moments, all that resuming needs.
+/// The progress of a run: with the weights and the optimizer's moments, everything that resuming needs.
 ///
-/// It holds no clock time, so that equal runs save equal files.
+/// It contains no clock time, so that identical runs save identical files.
 struct TrainingState: Codable {
     /// The validation result that the best checkpoint was saved for.
     struct Best: Codable, Equatable {
@@ -12,7 +12,7 @@ struct TrainingState: Codable {
         /// `wer` or `loss`.
         var metric: String
         var value: Double
-        /// The held-out set that it is of, and ``DataIdentity`` of it; `nil` in states of older versions.
+        /// The name of its held-out set, and the set's ``DataIdentity``; `nil` in states of older versions.
         var name: String?
         var identity: String?
     }
@@ -23,51 +23,52 @@ struct TrainingState: Codable {
     static let newestFormat = 1
 
     var formatVersion = newestFormat
-    /// Updates made.
+    /// Number of updates made.
     var update = 0
     /// The epoch, from 0.
     var epoch = 0
-    /// Sub-batches of the epoch that were used.
+    /// Number of the epoch's sub-batches that have been used.
     var position = 0
     /// The best validation result so far.
     var best: Best?
-    /// What is not yet in the log.
+    /// Sums that have not been logged yet.
     var statistics = Statistics()
-    /// The epoch of the last update, if validation after it is still to be done; else `nil`.
+    /// The epoch of the last update if validation after it is still pending; otherwise `nil`.
     var pendingValidation: Int?
     /// Whether training was complete when this was saved.
     var finished = false
-    /// Sub-batches of an update, over all processes.
+    /// Number of sub-batches per update, over all processes.
     var effectiveBatch = 1
-    /// Updates that each group of parameters has had.
+    /// Number of updates of each parameter group.
     var optimizerUpdates: [String: Int] = [:]
-    /// The loss scale's state, where losses are scaled.
+    /// The loss scaler's state, if losses are scaled.
     var lossScaler: LossScaler.State?
     /// Every key of the recipe.
     var recipe: [String: String]
-    /// What was asked for where ``recipe`` has another value, a checkpoint's; `nil` in states of older versions.
+    /// The requested values of keys where ``recipe`` has a checkpoint's; `nil` in states of older versions.
     var overridden: [String: String]?
-    /// What the recipe's file has where another value was given beside it, by an assignment; `nil` in states of older versions.
+    /// The values in the recipe's file of keys that were assigned another value; `nil` in states of older versions.
     var replaced: [String: String]?
-    /// The checkpoint that the weights were taken from; `nil` for random ones, and in states of older versions.
+    /// The checkpoint that the weights were taken from; `nil` for random weights, and in states of older versions.
     var from: String?
-    /// Whether fine-tuning began with a new output layer by request; `nil` elsewhere, and in states of older versions.
+    /// Whether fine-tuning started with a new output layer by request; `nil` elsewhere, and in states of older
+    /// versions.
     var newHead: Bool?
     /// The training manifests, and the held-out ones; `nil` in states of older versions.
     var train: [String]?
     var valid: [String]?
     /// The training data in words: manifests with their counts.
     var data: String
-    /// What the training data are; `nil` in states of older versions.
+    /// The training data's ``DataIdentity``; `nil` in states of older versions.
     var dataIdentity: String?
-    /// The threads that computed on a CPU; `nil` elsewhere, and in states of older versions.
+    /// Number of CPU threads used for computing; `nil` elsewhere, and in states of older versions.
     var threads: Int?
 
     func write(to folder: URL) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        // A metric may be infinite where the loss is not.
+        // A metric may be infinite even if the loss is finite.
         encoder.nonConformingFloatEncodingStrategy = .convertToString(
             positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         let json = try encoder.encode(self)
@@ -108,7 +109,7 @@ struct TrainingState: Codable {
 
     private static let advice: Advice = "put it back from a copy, or start again in \(.otherOutput)"
 
-    /// What is wrong with a state's JSON.
+    /// Describes the problem with a state's JSON.
     private static func words(_ error: DecodingError) -> String {
         func name(_ path: [any CodingKey]) -> String {
             path.map(\.stringValue).joined(separator: ".").replacing(/[A-Z]/) { "_" + $0.output.lowercased() }
@@ -123,10 +124,10 @@ struct TrainingState: Codable {
 }
 
 extension TrainingState {
-    /// A sentence where a resumed run rounds its sums in another way than until now; `nil` where it does not, or may not.
+    /// Returns a warning if a resumed run rounds its sums differently than before; `nil` if it does not, or is meant
+    /// to.
     ///
-    /// - Parameter now: The threads that compute on a CPU; `nil` on a GPU.
-    /// - Returns: The sentence.
+    /// - Parameter now: Number of CPU threads used for computing; `nil` on a GPU.
     func rounding(threads now: Int?) -> String? {
         switch (threads, now) {
         case (let then?, let now?) where then != now:
@@ -134,7 +135,7 @@ extension TrainingState {
                 + "\(Phrase.threads(then)) gives identical bytes"
         case (.some, nil):
             "the run used a CPU until now and uses a GPU from now on, so sums are rounded differently"
-        // States of older versions do not say where they come from.
+        // States of older versions do not record where they come from.
         case (nil, .some) where train != nil:
             "the run used a GPU until now and uses a CPU from now on, so sums are rounded differently"
         default: nil

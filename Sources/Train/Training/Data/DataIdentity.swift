@@ -1,23 +1,21 @@
 import W2VBase
 import W2VCorpus
 
-/// Tells a list of utterances from others: sixteen digits that are the same on every machine and day.
+/// Identifies a list of utterances by sixteen digits that are the same on every machine and day.
 ///
-/// What counts is what decides about batches and labels: paths as the lists have them, in order, beginnings within
-/// recordings, lengths, weights, and label lines where there are any. Where the lists lie, what they are called, and where
-/// the recordings lie does not count. It is no protection against forgery.
+/// It covers what determines batches and labels: paths as the lists have them, in order, start offsets within
+/// recordings, lengths, weights, and label lines if any. The lists' places and names and the recordings' folder do not
+/// count. It does not protect against forgery.
 struct DataIdentity {
     /// A hexadecimal number.
     let text: String
 
-    /// Identifies utterances.
-    ///
-    /// - Parameter manifest: The utterances.
+    /// Identifies the utterances of a manifest.
     init(_ manifest: Manifest) {
         var hash = FNV1a()
         func mixText(_ text: String) {
             hash.add(text.utf8)
-            // No text has this byte: two texts are not one.
+            // This byte does not occur in text: two texts differ from their concatenation.
             hash.add(0xFF as UInt8)
         }
         func mixNumber(_ number: UInt64) {
@@ -31,7 +29,7 @@ struct DataIdentity {
                 let path = manifest.path(index)
                 mixText(path)
                 mixNumber(UInt64(manifest.sampleCounts[index]))
-                // Only such lists have parts of recordings.
+                // Only such lists contain segments of recordings.
                 guard manifest.hasLabels || manifest.identifier(index) != path else { continue }
                 let utterance = manifest[index]
                 mixNumber(UInt64(utterance.offset.map { $0 + 1 } ?? 0))

@@ -1,21 +1,19 @@
 import W2VCorpus
 
-/// What goes through the model at once: one sub-batch, or several concatenated ones.
+/// The input of one forward pass: one sub-batch, or several concatenated ones.
 package struct MicroBatch {
-    /// All utterances' samples end to end.
+    /// All utterances' samples, concatenated.
     package var samples: [Float] = []
-    /// The samples of each utterance.
+    /// Number of samples of each utterance.
     package var lengths: [Int] = []
-    /// The utterances, as indices in the manifest.
+    /// Indices of the utterances in the manifest.
     package var utterances: [Int] = []
-    /// The labels of each utterance, where there are any.
+    /// The labels of each utterance; empty without labels.
     package var labels: [[Int]] = []
-    /// Which utterances form each sub-batch.
+    /// The range of utterances that forms each sub-batch.
     package var subBatches: [Range<Int>] = []
 
-    /// Puts sub-batches end to end.
-    ///
-    /// - Parameter parts: The sub-batches.
+    /// Concatenates sub-batches.
     package init(_ parts: [AudioBatch]) {
         samples.reserveCapacity(parts.reduce(0) { $0 + $1.samples.count })
         for part in parts {

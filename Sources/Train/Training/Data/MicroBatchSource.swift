@@ -1,33 +1,27 @@
-/// Where updates get their audio from: a run's manifests, or what a benchmark makes up.
+/// A source of audio for updates: a run's manifests, or a benchmark's synthetic data.
 package protocol MicroBatchSource: AnyObject {
-    /// Begins an update.
+    /// Starts an update.
     ///
     /// - Returns: This process's micro-batches by their numbers in the update; ``next(_:)`` gives them in this order.
     /// - Throws: `CorpusError`.
     func beginUpdate() throws -> [Int]
 
-    /// The next micro-batch of this process.
+    /// Returns this process's next micro-batch.
     ///
     /// - Parameter number: Its number in the update.
-    /// - Returns: The micro-batch.
-    /// - Throws: What decoding threw.
+    /// - Throws: An error of decoding.
     func next(_ number: Int) throws -> MicroBatch
 
-    /// This process's first micro-batch of the update that will begin next, by its number in it; `nil` if it cannot be
-    /// taken ahead.
+    /// The number of this process's first micro-batch in the next update; `nil` if it cannot be taken in advance.
     var firstMicroBatchOfNextUpdate: Int? { get }
 
-    /// Takes that micro-batch before its update begins; ``next(_:)`` gives those after it.
+    /// Takes that micro-batch before its update starts; ``next(_:)`` returns those after it.
     ///
     /// - Parameter number: ``firstMicroBatchOfNextUpdate``.
-    /// - Returns: The micro-batch.
-    /// - Throws: What decoding threw.
+    /// - Throws: An error of decoding.
     func takeFromNextUpdate(_ number: Int) throws -> MicroBatch
 
-    /// The name of an utterance, for errors.
-    ///
-    /// - Parameter utterance: Its index, as of ``MicroBatch/utterances``.
-    /// - Returns: The name.
+    /// Returns the name of an utterance for errors, given its index as in ``MicroBatch/utterances``.
     func identifier(_ utterance: Int) -> String
 }
 

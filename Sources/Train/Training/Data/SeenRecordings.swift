@@ -1,25 +1,25 @@
 import Foundation
 import W2VCorpus
 
-/// Which recordings a training run has met before: whether an error rate on them says anything about new ones.
+/// Recordings that a training run has seen before, so that an error rate on them says little about new ones.
 ///
-/// A recording counts as the same where it is the same file, by whatever name or link, or a copy of it, byte for byte. Parts of
-/// one recording count as the same where they overlap.
+/// A recording counts as the same if it is the same file, under any name or link, or a byte-for-byte copy of it.
+/// Segments of one recording count as the same if they overlap.
 public struct SeenRecordings: Sendable, Equatable {
-    /// The recordings that the run was trained on, as the list that was asked about names them.
+    /// The recordings that the run was trained on, as the list in question names them.
     public var trained: [String]
-    /// Those that its first held-out list has, by which it chose its best checkpoint.
+    /// The recordings in the run's first held-out list, which selected its best checkpoint.
     public var held: [String]
 }
 
 extension SeenRecordings {
-    /// Holds recordings against the lists of a run.
+    /// Compares recordings with the lists of a run.
     ///
     /// - Parameters:
     ///   - manifest: The recordings.
     ///   - run: The run's folder.
-    /// - Throws: ``TrainingError/unknownLists(run:)``, since the run's lists are not known; `CorpusError` where one of them cannot
-    ///   be read any more.
+    /// - Throws: ``TrainingError/unknownLists(run:)`` if the run's lists are not recorded; `CorpusError` if one of them
+    ///   can no longer be read.
     public init(_ manifest: Manifest, in run: URL) throws {
         let folder = RunFolder(url: run)
         let state = try [folder.newestState, folder.best].lazy.compactMap { $0 }.compactMap { place in
@@ -35,7 +35,7 @@ extension SeenRecordings {
     }
 }
 
-/// Recordings to be found again in other lists.
+/// Recordings that are searched for in other lists.
 private struct Recordings {
     private let manifest: Manifest
     /// The utterances of each file, by its path.
@@ -52,7 +52,7 @@ private struct Recordings {
         }
     }
 
-    /// The recordings that other lists have too, by their names here and in their order.
+    /// Returns the recordings that other lists contain too, by their names here and in their order.
     func shared(with lists: [String]) throws -> [String] {
         var found = Set<Int>()
         for list in lists {
@@ -66,7 +66,7 @@ private struct Recordings {
         for index in byPath[other.audio.standardizedFileURL.path] ?? [] where !found.contains(index) {
             if overlap(manifest[index], other) { found.insert(index) }
         }
-        // Only files of one length are opened.
+        // Only files of equal length are opened.
         guard other.offset == nil else { return }
         for index in byLength[other.sampleCount] ?? [] where !found.contains(index) {
             if isSameFile(manifest[index].audio.path, other.audio.path) { found.insert(index) }

@@ -1,6 +1,6 @@
 import W2VCorpus
 
-/// The training utterances as micro-batches, epoch after epoch, from any place on.
+/// The training utterances as micro-batches, epoch after epoch, from any position.
 final class TrainingData {
     let manifest: Manifest
     /// The epoch, from 0.
@@ -16,10 +16,10 @@ final class TrainingData {
     private var lastUpdate = 0..<0
     private var earlierWaits = 0.0
 
-    /// Starts at a place, which `saved` tells in error messages.
+    /// Starts at a position; errors name its source `saved`.
     ///
-    /// - Throws: `CorpusError`, if nothing is left to make batches of; ``TrainingError/damagedState(path:reason:)``, if
-    ///   there is no such place.
+    /// - Throws: `CorpusError` if no utterance is left for batches; ``TrainingError/damagedState(path:reason:)`` if the
+    ///   position does not exist.
     init(
         _ manifest: Manifest, recipe: Recipe, receptiveField: Int, leastSamples: Int = 0, dictionary: LabelDictionary?,
         epoch: Int,
@@ -40,25 +40,25 @@ final class TrainingData {
         }
     }
 
-    /// A sentence that counts and names what is left out.
+    /// A sentence that counts and names the utterances that are left out.
     var exclusions: String? { plan.exclusionSummary(manifest) }
 
-    /// Utterances that are learned from.
+    /// Number of utterances to learn from.
     var utterances: Int { manifest.count - plan.excluded.count }
 
-    /// Utterances of the epoch: each as often as its weight says.
+    /// Number of utterances in the epoch: each as often as its weight says.
     var utterancesPerEpoch: Int { (0..<plan.count).reduce(0) { $0 + plan[$1].count } }
 
-    /// Sub-batches of the epoch.
+    /// Number of sub-batches in the epoch.
     var subBatchesPerEpoch: Int { plan.count }
 
-    /// The mean length of a sub-batch, in samples, before cropping.
+    /// Mean length of a sub-batch, in samples, before cropping.
     var samplesPerSubBatch: Double {
         let total = (0..<plan.count).reduce(0) { $0 + samples(of: $1) }
         return Double(total) / Double(max(1, plan.count))
     }
 
-    /// How long the trainer has waited for audio, in seconds.
+    /// Total time that the trainer has waited for audio, in seconds.
     var waitSeconds: Double { earlierWaits + (loader?.waitSeconds ?? 0) }
 
     /// Whether the epoch has no more batches.
@@ -73,7 +73,7 @@ final class TrainingData {
         plan = try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: epoch)
     }
 
-    /// Begins an update: the next sub-batches of this epoch, those of other processes too, count as used.
+    /// Starts an update: the next sub-batches of this epoch, including the other processes', count as used.
     ///
     /// - Returns: This process's micro-batches by their numbers in the update; ``next(_:)`` gives them in this order.
     /// - Throws: `CorpusError`.
@@ -85,29 +85,26 @@ final class TrainingData {
         return ownMicroBatches(of: microBatches)
     }
 
-    /// The next micro-batch of this process.
+    /// Returns this process's next micro-batch.
     ///
-    /// - Parameter number: Its number in the update, as ``beginUpdate()`` gave it.
-    /// - Returns: The micro-batch.
-    /// - Throws: What decoding threw.
+    /// - Parameter number: Its number in the update, from ``beginUpdate()``.
+    /// - Throws: An error of decoding.
     func next(_ number: Int) throws -> MicroBatch { try take(number, of: lastUpdate) }
 
-    /// This process's first micro-batch of the update that will begin next, by its number in it; `nil` at the end of an
-    /// epoch.
+    /// The number of this process's first micro-batch in the next update; `nil` at the end of an epoch.
     var firstMicroBatchOfNextUpdate: Int? { ownMicroBatches(of: microBatches(from: position)).first }
 
-    /// Takes that micro-batch before its update begins.
+    /// Takes that micro-batch before its update starts.
     ///
-    /// ``next(_:)`` will give those after it. The place in the data, as a checkpoint has it, stays where it is.
+    /// ``next(_:)`` returns those after it. The position in the data, as a checkpoint records it, is unchanged.
     ///
     /// - Parameter number: ``firstMicroBatchOfNextUpdate``.
-    /// - Returns: The micro-batch.
-    /// - Throws: What decoding threw.
+    /// - Throws: An error of decoding.
     func takeFromNextUpdate(_ number: Int) throws -> MicroBatch {
         try take(number, of: position..<(microBatches(from: position).last?.upperBound ?? position))
     }
 
-    /// A micro-batch of the update with these sub-batches.
+    /// Takes a micro-batch of the update with these sub-batches.
     private func take(_ number: Int, of update: Range<Int>) throws -> MicroBatch {
         guard let loader else { throw TrainingError.noUpdateBegun }
         let first = number * recipe.batching.numConcatBatches
@@ -116,7 +113,7 @@ final class TrainingData {
         return MicroBatch(parts)
     }
 
-    /// The sub-batches of the micro-batches of an update that begins at a place.
+    /// Returns the ranges of sub-batches that form the micro-batches of an update, given the update's first sub-batch.
     private func microBatches(from start: Int) -> [Range<Int>] {
         let concatenated = recipe.batching.numConcatBatches
         let end = min(plan.count, start + share.size * recipe.optimization.updateFreq * concatenated)
@@ -127,13 +124,13 @@ final class TrainingData {
         share.microBatches(samples: microBatches.map { $0.reduce(0) { $0 + samples(of: $1) } })
     }
 
-    /// The audio of a sub-batch, before cropping to a common length.
+    /// Returns the samples in a sub-batch, before cropping to a common length.
     private func samples(of subBatch: Int) -> Int {
         let longest = options.crop == .none ? Int.max : options.maxSampleSize ?? .max
         return plan[subBatch].reduce(0) { $0 + min(manifest.sampleCounts[$1], longest) }
     }
 
-    /// Decodes this process's share of the rest of the epoch.
+    /// Starts decoding this process's share of the rest of the epoch.
     private func makeLoader() throws -> BatchLoader {
         var positions: [Int] = []
         var start = position
@@ -145,18 +142,17 @@ final class TrainingData {
         return try BatchLoader(
             manifest: manifest, plan: plan, positions: positions, dictionary: dictionary,
             normalize: recipe.data.normalize, epsilon: recipe.data.normalizeEpsilon,
-            // A micro-batch takes as many at once; the next one's are decoded meanwhile.
+            // A micro-batch takes this many at once; the next one's are decoded meanwhile.
             prefetch: max(recipe.data.prefetch, 2 * recipe.batching.numConcatBatches), workers: recipe.data.workers)
     }
 }
 
 extension Recipe {
-    /// How training utterances are put together.
+    /// Returns the batching options for training.
     ///
     /// - Parameters:
-    ///   - receptiveField: The samples that a frame reads.
-    ///   - leastSamples: The samples that the task needs of an utterance.
-    /// - Returns: The options.
+    ///   - receptiveField: Number of samples that a frame sees.
+    ///   - leastSamples: The fewest samples that an utterance must have for the task.
     func batchOptions(receptiveField: Int, leastSamples: Int) -> BatchOptions {
         BatchOptions(
             maxTokens: batching.maxTokens, maxSampleSize: data.maxSampleSize,

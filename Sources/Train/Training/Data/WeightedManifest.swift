@@ -4,21 +4,21 @@ import Foundation
 public struct WeightedManifest: Sendable, Equatable, CustomStringConvertible {
     /// The file.
     public var url: URL
-    /// How often its utterances are seen, relative to other manifests'.
+    /// Average number of times an epoch draws each of its utterances.
     public var weight: Double
 
-    /// The same as on the command line.
+    /// The text as on the command line.
     public var description: String { weight == 1 ? url.path : "\(url.path):\(weight)" }
 
-    /// Makes the pair.
+    /// Makes a weighted manifest.
     public init(_ url: URL, weight: Double = 1) {
         self.url = url
         self.weight = weight
     }
 
-    /// Reads `FILE` or `FILE:WEIGHT`; an existing file's name is taken as a whole.
+    /// Parses `FILE` or `FILE:WEIGHT`; an existing file's name is taken as a whole.
     ///
-    /// - Parameter text: As given on the command line.
+    /// - Parameter text: A command-line argument.
     public init(parsing text: String) {
         self.init(URL(fileURLWithPath: text))
         guard !FileManager.default.fileExists(atPath: text), let colon = text.lastIndex(of: ":"),

@@ -3,7 +3,7 @@ import W2VBase
 import W2VCluster
 import W2VCorpus
 
-/// What a process learns from and validates on, by content: manifests of one path may differ from machine to machine.
+/// A process's training and validation data, by content: manifests with the same path may differ between machines.
 struct DataAgreement: Codable {
     /// A list of utterances, or a dictionary.
     struct Item: Codable, Equatable {
@@ -11,23 +11,23 @@ struct DataAgreement: Codable {
         var role: String
         /// Its name in this process.
         var name: String
-        /// How much there is, in words.
+        /// Its size, in words.
         var size: String
-        /// What tells it from others.
+        /// A hash of its content.
         var identity: String
     }
 
-    /// The machine, for people.
+    /// The machine, for messages.
     var machine = ProcessInfo.processInfo.hostName
-    /// All that must be equal.
+    /// The items that must be equal in all processes.
     var items: [Item]
 
     /// Describes this process's data.
     ///
     /// - Parameters:
-    ///   - manifest: What is learned from.
-    ///   - validation: What is held out.
-    ///   - dictionary: The dictionary's file, where it decides; `nil` elsewhere.
+    ///   - manifest: The training data.
+    ///   - validation: The held-out sets.
+    ///   - dictionary: The dictionary, if the run reads it from a file.
     init(_ manifest: Manifest, validation: [Manifest], dictionary: LabelDictionary?) {
         items = [Item(.trainingList, manifest)] + validation.map { Item(.validationList, $0) }
         if let dictionary {
@@ -40,8 +40,8 @@ struct DataAgreement: Codable {
 
     /// Compares the data of all processes.
     ///
-    /// - Parameter cluster: The processes; each must call this at the same place.
-    /// - Throws: ``TrainingError``, the same in all, where one process has other data than rank 0;
+    /// - Parameter cluster: The processes; each must call this at the same point.
+    /// - Throws: ``TrainingError``, the same in all, if a process has other data than rank 0;
     ///   `TorchError.communication`.
     func compare(among cluster: Cluster) throws {
         let all = try cluster.exchange(self)

@@ -2,15 +2,15 @@ import W2VBackbone
 import W2VTorch
 
 extension Recipe {
-    /// The `distributed` section: how processes work together, and nothing of what they compute.
+    /// The `distributed` section: how processes communicate, without influence on what they compute.
     public struct DistributedSection: Sendable, Equatable {
-        /// The longest that a process may keep the others waiting, in seconds.
+        /// Maximum time that a process may keep the others waiting, in seconds.
         public var timeout = 600.0
-        /// The longest wait for the other processes at the start, in seconds.
+        /// Maximum wait for the other processes at the start, in seconds.
         public var joinTimeout = 300.0
-        /// The gradients that are sent at once, in MB of 2²⁰ bytes.
+        /// Size of the buckets in which gradients are sent, in MB of 2²⁰ bytes.
         public var bucketCapMb = 25.0
-        /// By what tensors travel.
+        /// The transport of tensors.
         public enum Backend: String, Sendable, Codable, CaseIterable {
             /// NCCL between GPUs, Gloo between CPUs.
             case auto
@@ -18,9 +18,9 @@ extension Recipe {
             case gloo
         }
 
-        /// By what tensors travel.
+        /// The transport of tensors.
         public var backend = Backend.auto
-        /// In which number format gradients are summed over processes.
+        /// The number format in which gradients are summed over processes.
         public enum ReducePrecision: String, Sendable, Codable, CaseIterable {
             /// In single precision.
             case fp32
@@ -38,11 +38,11 @@ extension Recipe {
             }
         }
 
-        /// In which number format gradients are summed over processes.
+        /// The number format in which gradients are summed over processes.
         public var reducePrecision = ReducePrecision.fp32
         /// Whether each process keeps only its share of the optimizer's state (the first stage of ZeRO).
         public var zeroSharding = false
-        /// After how many updates the processes compare their parameters; `nil` for never.
+        /// Number of updates between comparisons of the processes' parameters; `nil` for never.
         public var checkEvery: Int? = 500
     }
 

@@ -1,24 +1,24 @@
 import W2VCluster
 
-/// Which part of the work is this process's.
+/// This process's share of the work.
 struct ProcessShare: Equatable {
-    /// This process's number, from 0.
+    /// This process's rank, from 0.
     var rank: Int
-    /// How many processes there are.
+    /// Number of processes.
     var size: Int
 
-    /// All of it.
+    /// The share of a single process: everything.
     static let everything = ProcessShare(rank: 0, size: 1)
 
-    /// This process's positions of a plan that everybody goes through in order, once.
+    /// Returns this process's positions in a plan that all processes share.
     func positions(of count: Int) -> [Int] { Array(stride(from: rank, to: count, by: size)) }
 
-    /// This process's micro-batches of one update, by their numbers.
+    /// Returns the numbers of this process's micro-batches in an update.
     ///
-    /// They are divided so that every process gets about the same amount of audio, not only the same count. What an
-    /// update computes does not depend on it, since all random choices belong to a micro-batch's number.
+    /// They are divided so that all processes get about the same amount of audio, not only the same count. The result
+    /// of an update does not depend on it, since all random choices belong to a micro-batch's number.
     ///
-    /// - Parameter samples: The audio of each micro-batch of the update.
+    /// - Parameter samples: Samples of audio in each micro-batch of the update.
     /// - Returns: Ascending numbers.
     func microBatches(samples: [Int]) -> [Int] {
         guard size > 1 else { return Array(samples.indices) }

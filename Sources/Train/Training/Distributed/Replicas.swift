@@ -1,7 +1,7 @@
 import W2VCluster
 import W2VTorch
 
-/// The same model in several processes: its gradients are summed, and its copies compared.
+/// The copies of the model in all processes: sums their gradients, and compares their parameters.
 final class Replicas {
     private let cluster: Cluster
     private let groups: [ParameterGroup]
@@ -13,11 +13,11 @@ final class Replicas {
     /// - Parameters:
     ///   - cluster: The processes.
     ///   - groups: The parameters, in the precision that the model computes in.
-    ///   - group: By which the parameters' tensors travel.
+    ///   - group: The process group that exchanges the parameters' tensors.
     ///   - options: How gradients are sent, and how often parameters are compared.
     ///   - overlaps: Whether gradients are sent during the backward pass.
-    /// - Throws: `TorchError`; ``TrainingError`` if the copies differ to begin with, or gradients cannot be summed as
-    ///   wanted.
+    /// - Throws: `TorchError`; ``TrainingError`` if the initial copies differ, or gradients cannot be summed in the
+    ///   requested precision.
     init(
         _ cluster: Cluster, _ groups: [ParameterGroup], over group: ProcessGroup,
         _ options: Recipe.DistributedSection, overlaps: Bool
@@ -41,31 +41,31 @@ final class Replicas {
         try compare(update: 0)
     }
 
-    /// Begins to send gradients as soon as the next backward pass completes them.
+    /// Starts sending gradients as soon as the next backward pass completes them.
     ///
-    /// - Parameter unused: The parameters that get none in this update.
+    /// - Parameter unused: The parameters without a gradient in this update.
     func beginReduction(unused: Set<String>) {
         for reducer in reducers { reducer.begin(unused: unused) }
     }
 
-    /// Waits until the gradients are the sums over all processes.
+    /// Waits until the gradients are sums over all processes.
     func finishReduction() throws {
         for reducer in reducers { try reducer.finish() }
     }
 
-    /// Sums what an update has measured.
+    /// Sums the statistics of an update over all processes.
     func sum(_ own: Statistics) throws -> Statistics {
         try cluster.exchange(own).reduce(into: Statistics()) { $0 += $1 }
     }
 
-    /// Compares the parameters when it is time to.
+    /// Compares the parameters if an update is due for it.
     ///
     /// - Throws: ``TrainingError/diverged(update:ranks:)``.
     func check(after update: Int) throws {
         if let checkEvery, update % checkEvery == 0 { try compare(update: update) }
     }
 
-    /// Every bit counts: equal copies that made equal updates are equal to the last one.
+    /// Compares bit by bit: equal copies remain bitwise equal through equal updates.
     private func compare(update: Int) throws {
         let own = try groups.map { try $0.parameters.checksum() }
         let all = try cluster.exchange(own)

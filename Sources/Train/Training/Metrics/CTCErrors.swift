@@ -2,16 +2,16 @@ import W2VCorpus
 import W2VDecoding
 import W2VObjectives
 
-/// The error rates that a fine-tuning's validation tells, from reference and recognized labels.
+/// The error rates of a fine-tuning run's validation, from reference and recognized labels.
 ///
-/// fairseq's and NVIDIA's `uer` and `raw_wer` are counted here as their CTC criterion counts them; their `wer` is the
-/// same as `raw_wer` as long as no language model decodes. Ours is that of the text that `transcribe` would write.
+/// fairseq's and NVIDIA's `uer` and `raw_wer` are counted as in their CTC criterion; their `wer` equals `raw_wer`
+/// unless a language model decodes. Ours is that of the text that `transcribe` would write.
 struct CTCErrors {
-    /// Words and characters of the text: specials other than `<unk>` leave no trace.
+    /// Words and characters of the text: special symbols other than `<unk>` are omitted.
     private(set) var text = RecognitionErrors()
-    /// Words in which every recognized symbol but `</s>` is spelled out, `<pad>` and `<unk>` too.
+    /// Words in which every recognized symbol except `</s>` is spelled out, including `<pad>` and `<unk>`.
     private(set) var rawWords = ErrorRate()
-    /// The dictionary's symbols: letters, and the word boundaries between and after the words.
+    /// The dictionary's symbols: letters, and the word boundaries between and after words.
     private(set) var units = ErrorRate()
     private let dictionary: LabelDictionary
 
@@ -20,7 +20,7 @@ struct CTCErrors {
     /// Adds one utterance.
     ///
     /// - Parameters:
-    ///   - reference: The labels of what was said.
+    ///   - reference: The labels of the transcript.
     ///   - hypothesis: The best path's labels, repeats collapsed and blanks dropped.
     mutating func add(reference: [Int], hypothesis: [Int]) {
         text.add(reference: dictionary.text(of: reference), hypothesis: dictionary.text(of: hypothesis))

@@ -3,7 +3,7 @@ import W2VBase
 import W2VCorpus
 import W2VObjectives
 
-/// A train record as a line for people.
+/// Formats a training record as a line for people.
 func progressLine(_ record: TrainRecord, _ metrics: [Metric], _ sums: MetricSums, of total: Int) -> String {
     let fields = record.fields
     var parts = ["update \(fields.update)/\(total)", "epoch \(fields.epoch + 1)", "loss \(short(fields.loss))"]
@@ -20,7 +20,7 @@ func progressLine(_ record: TrainRecord, _ metrics: [Metric], _ sums: MetricSums
 }
 
 extension Metric {
-    /// The metric with its value, for people; `nil` where it has no value or is not for people.
+    /// Formats the metric with its value for people; `nil` if it has no value or is not shown.
     fileprivate func text(in sums: MetricSums) -> String? {
         guard let label, let value = sums.value(name), value.isFinite else { return nil }
         if reduction == .histogram {
@@ -30,23 +30,22 @@ extension Metric {
     }
 }
 
-/// How far training is, for one place on a terminal.
+/// Formats the progress of training, for a single line of a terminal.
 func liveLine(update: Int, of total: Int, secondsPerUpdate: Double, remaining: Double) -> String {
     "update \(update)/\(total) · \(short(secondsPerUpdate)) s an update · ETA \(ReadableText.duration(remaining))"
 }
 
-/// A validation result as a line for people.
+/// Formats a validation result as a line for people.
 ///
 /// - Parameters:
 ///   - result: The result.
-///   - weights: The weights that were measured, where they are not the model's own.
-///   - metrics: The metrics that may be in the result.
-///   - chooser: The metric that chooses the best checkpoint; its absence is said.
+///   - weights: Which weights were evaluated, if not the model's own.
+///   - metrics: The metrics that the result may contain.
+///   - chooser: The metric that selects the best checkpoint; its absence is reported.
 ///   - manifest: The held-out recordings.
-///   - update: The update after which they were measured.
+///   - update: The update after which it was measured.
 ///   - isBest: Whether it is the best result so far.
-///   - seconds: How long it took.
-/// - Returns: The line.
+///   - seconds: Duration of the evaluation.
 func validationLine(
     _ result: ValidationTally, of weights: String? = nil, _ metrics: [Metric], chosenBy chooser: String,
     manifest: Manifest, update: Int, isBest: Bool, seconds: Double
@@ -65,5 +64,5 @@ func validationLine(
     return parts.joined(separator: " · ")
 }
 
-/// A number with four significant digits.
+/// Formats a number with four significant digits.
 func short(_ number: Double) -> String { String(format: "%.4g", number) }

@@ -13,7 +13,7 @@ extension Encodable {
     }
 }
 
-/// A field of a record: a truth value, a number or a text.
+/// A field of a record: a Boolean, a number or a text.
 private struct Field: Decodable {
     let value: Logger.MetadataValue
 

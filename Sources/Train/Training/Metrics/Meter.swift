@@ -1,11 +1,11 @@
 import Foundation
 import W2VAudio
 
-/// Measures how fast training goes, validation and saving left out.
+/// Measures the speed of training, without validation and saving.
 ///
-/// Only what this job did counts: what an earlier one did before a kill took time that nobody measured.
+/// Only this job's work counts: the time of earlier jobs that were killed is unknown.
 struct Meter {
-    /// What was done in some time.
+    /// Amounts of work.
     struct Counts: Equatable {
         var updates = 0
         var samples = 0
@@ -26,15 +26,15 @@ struct Meter {
         }
     }
 
-    /// How fast it was.
+    /// Rates of work.
     struct Rates: Equatable {
-        /// Seconds of audio a second.
+        /// Seconds of audio per second.
         var audioSecondsPerSecond: Double
-        /// Frames of the encoder a second.
+        /// Encoder frames per second.
         var framesPerSecond: Double
-        /// Masked frames a second: what NVIDIA's README calls tokens.
+        /// Masked frames per second, which NVIDIA's README calls tokens.
         var maskedFramesPerSecond: Double
-        /// The model's operations over those of a large matrix product in the same time; `nil` if not measured.
+        /// The model's operations relative to those of a large matrix product in the same time; `nil` if not measured.
         var utilisation: Double?
         /// The share of time spent waiting for data.
         var waitShare: Double
@@ -49,9 +49,9 @@ struct Meter {
         }
     }
 
-    /// When the state was last saved.
+    /// The time of the last save.
     var lastSave: ContinuousClock.Instant
-    /// When validation last ended.
+    /// The end of the last validation.
     var lastValidation: ContinuousClock.Instant
     private let earlierSeconds: Double
     private let peak: Double?
@@ -67,10 +67,10 @@ struct Meter {
     /// Starts measuring.
     ///
     /// - Parameters:
-    ///   - earlierSeconds: What runs before this one took.
-    ///   - peak: Operations a second of a large matrix product; `nil` if not measured.
-    ///   - benchmarkEpochs: How many of the last epochs ``benchmark`` averages.
-    ///   - now: When training begins.
+    ///   - earlierSeconds: Training time of earlier jobs.
+    ///   - peak: Operations per second of a large matrix product; `nil` if not measured.
+    ///   - benchmarkEpochs: Number of final epochs that ``benchmark`` averages.
+    ///   - now: The start of training.
     init(
         earlierSeconds: Double = 0, peak: Double? = nil, benchmarkEpochs: Int = 3, now: ContinuousClock.Instant = .now
     ) {
@@ -80,18 +80,18 @@ struct Meter {
         self.benchmarkEpochs = benchmarkEpochs
     }
 
-    /// Seconds of training, earlier runs included.
+    /// Seconds of training, including earlier jobs.
     var totalSeconds: Double { earlierSeconds + (ContinuousClock.now - began).inSeconds }
 
-    /// Seconds of an update lately: an average over about the last twenty; `nil` before the first.
+    /// Recent seconds per update: an average over about the last twenty; `nil` before the first.
     var secondsPerUpdate: Double? { pace.weight > 0 ? pace.seconds / pace.weight : nil }
 
     /// Counts an update that has just been made.
     ///
     /// - Parameters:
-    ///   - sums: Its sums.
-    ///   - waitSeconds: How long training has waited for data since the job began.
-    ///   - now: When it was made.
+    ///   - sums: The update's sums.
+    ///   - waitSeconds: Total time that training has waited for data since the job started.
+    ///   - now: The end of the update.
     mutating func count(_ sums: Statistics, waitSeconds: Double, now: ContinuousClock.Instant = .now) {
         let seconds = (now - lastCount).inSeconds
         let counts = Counts(
@@ -111,21 +111,22 @@ struct Meter {
         epoch = Counts()
     }
 
-    /// Ends a lap of some updates, and begins the next.
+    /// Ends a lap of several updates, and starts the next.
     ///
-    /// - Returns: How fast the lap was.
+    /// - Returns: The lap's rates.
     mutating func endLap() -> Rates {
         defer { lap = Counts() }
         return Rates(lap, peak: peak)
     }
 
-    /// How fast the last epochs of this job were, the unfinished one only if there is no other; `nil` before any update.
+    /// The speed of this job's last epochs, including an unfinished one only if there is no other; `nil` before any
+    /// update.
     var benchmark: (counts: Counts, rates: Rates)? {
         let sum = (epochs.isEmpty ? [epoch] : epochs).reduce(into: Counts()) { $0 += $1 }
         return sum.updates > 0 ? (sum, Rates(sum, peak: peak)) : nil
     }
 
-    /// Leaves time out: validation and saving are not training.
+    /// Excludes time: validation and saving are not training.
     mutating func exclude(since start: ContinuousClock.Instant, until end: ContinuousClock.Instant = .now) {
         lastCount += end - start
     }

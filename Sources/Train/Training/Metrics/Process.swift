@@ -1,6 +1,6 @@
 import Foundation
 
-/// The most memory that this process has held so far, in MB of 2²⁰ bytes.
+/// Returns this process's peak memory so far, in MB of 2²⁰ bytes.
 public func peakResidentMegabytes() -> Double {
     var usage = rusage()
     guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }

@@ -4,7 +4,7 @@ import W2VObjectives
 
 /// The values of metrics among the other fields of a record.
 struct MetricValues: Encodable, Equatable {
-    /// The values by name; those that are not finite, which JSON cannot hold, are left out.
+    /// The values by name, without NaN and infinite ones, which JSON cannot represent.
     let values: [String: Double]
 
     init(_ sums: MetricSums) {
@@ -27,11 +27,11 @@ struct MetricValues: Encodable, Equatable {
     }
 }
 
-/// A line of `metrics.jsonl`: what every run reports, and what the objectives report.
+/// A line of `metrics.jsonl`: the fields of every run, and the objectives' metrics.
 struct MeasuredRecord<Fields: Encodable>: Encodable {
-    /// What every run reports.
+    /// The fields of every run.
     var fields: Fields
-    /// What the objectives report.
+    /// The objectives' metrics.
     var metrics: MetricValues
 
     func encode(to encoder: any Encoder) throws {
@@ -40,12 +40,12 @@ struct MeasuredRecord<Fields: Encodable>: Encodable {
     }
 }
 
-/// A line of `metrics.jsonl` about training, averaged over the updates since the line before.
+/// A line of `metrics.jsonl` about training, averaged over the updates since the previous line.
 ///
 /// Losses are in nats: per masked frame in pre-training, per sentence in fine-tuning.
 typealias TrainRecord = MeasuredRecord<TrainFields>
 
-/// What every run reports of training.
+/// The training fields of every run.
 struct TrainFields: Encodable {
     var kind = "train"
     var update: Int
@@ -54,35 +54,35 @@ struct TrainFields: Encodable {
     var loss: Double
     var gradNorm: Double
     var lr: Double
-    /// The factor on losses in half precision.
+    /// The loss scale in half precision.
     var lossScale: Double?
     /// Updates of this line that were skipped because their gradients overflowed.
     var skippedUpdates: Int?
     var audioSecondsPerSecond: Double
     var framesPerSecond: Double
     var maskedFramesPerSecond: Double
-    /// Operations of the model over those of a large matrix product in the same time.
+    /// The model's operations relative to those of a large matrix product in the same time.
     var utilisation: Double?
     var dataWaitShare: Double
     var peakRssMb: Double
-    /// Seconds until the end at the present speed, validation and saving left out.
+    /// Estimated seconds until the end at the present speed, without validation and saving.
     var etaSeconds: Double?
-    /// Seconds of training so far, over all runs that were resumed.
+    /// Seconds of training so far, over all jobs of the run.
     var seconds: Double
 }
 
 extension MeasuredRecord<TrainFields> {
-    /// Sums up.
+    /// Summarizes updates.
     ///
     /// - Parameters:
     ///   - sums: The updates' sums.
-    ///   - rates: How fast they were made.
-    ///   - update: The last of them.
+    ///   - rates: Their speed.
+    ///   - update: The last of the updates.
     ///   - epoch: Its epoch, from 0.
     ///   - learningRate: Its learning rate.
-    ///   - lossScale: The factor on its loss; `nil` where losses are not scaled.
-    ///   - etaSeconds: How long the rest will take.
-    ///   - seconds: How long all so far took.
+    ///   - lossScale: Its loss scale; `nil` if losses are not scaled.
+    ///   - etaSeconds: Estimated seconds until the end.
+    ///   - seconds: Seconds of training so far.
     init(
         _ sums: Statistics, _ rates: Meter.Rates, update: Int, epoch: Int, learningRate: Double, lossScale: Double?,
         etaSeconds: Double?, seconds: Double
@@ -98,7 +98,7 @@ extension MeasuredRecord<TrainFields> {
         metrics = MetricValues(sums.metrics)
     }
 
-    /// The names that no metric can have.
+    /// The names that metrics cannot have.
     static var fieldNames: Set<String> {
         names(
             TrainFields(
@@ -110,7 +110,7 @@ extension MeasuredRecord<TrainFields> {
     }
 }
 
-/// The keys of a record in the log.
+/// Returns the keys of a record in the log.
 private func names(_ fields: some Encodable) -> Set<String> {
     Set((try? JSONValue(encoding: fields))?.object?.keys ?? [])
 }
@@ -118,9 +118,9 @@ private func names(_ fields: some Encodable) -> Set<String> {
 /// A line of `metrics.jsonl` about a validation set.
 typealias ValidRecord = MeasuredRecord<ValidFields>
 
-/// What every run reports of a validation set.
+/// The validation fields of every run.
 struct ValidFields: Encodable {
-    /// `valid`, or `valid_ema` of averaged weights.
+    /// `valid`, or `valid_ema` for averaged weights.
     var kind: String
     var update: Int
     /// The update's epoch, from 0.
@@ -128,25 +128,25 @@ struct ValidFields: Encodable {
     /// The manifest.
     var name: String
     var utterances: Int
-    /// Absent when it is not finite, which JSON cannot hold.
+    /// The loss; absent if it is NaN or infinite, which JSON cannot represent.
     var loss: Double?
-    /// Whether the set decides the best checkpoint, and this is the best so far.
+    /// Whether the set selects the best checkpoint, and this is the best result so far.
     var best: Bool
     /// Seconds of training so far.
     var seconds: Double
 }
 
 extension MeasuredRecord<ValidFields> {
-    /// Sums up.
+    /// Summarizes a validation.
     ///
     /// - Parameters:
-    ///   - result: What was measured.
-    ///   - kind: `valid`, or `valid_ema` of averaged weights.
+    ///   - result: The measured result.
+    ///   - kind: `valid`, or `valid_ema` for averaged weights.
     ///   - name: The manifest.
     ///   - update: The update after which it was measured.
     ///   - epoch: Its epoch, from 0.
-    ///   - best: Whether it is the best so far.
-    ///   - seconds: How long training has taken.
+    ///   - best: Whether it is the best result so far.
+    ///   - seconds: Seconds of training so far.
     init(
         _ result: ValidationTally, kind: String = "valid", name: String, update: Int, epoch: Int, best: Bool,
         seconds: Double
@@ -158,7 +158,7 @@ extension MeasuredRecord<ValidFields> {
         metrics = MetricValues(result.statistics.metrics)
     }
 
-    /// The names that no metric can have.
+    /// The names that metrics cannot have.
     static var fieldNames: Set<String> {
         names(
             ValidFields(kind: "", update: 0, epoch: 0, name: "", utterances: 0, loss: 0, best: false, seconds: 0))
@@ -172,7 +172,7 @@ struct MetricsRecord: Codable, Equatable {
     var metrics: [Metric]
 }
 
-/// A line of `metrics.jsonl` about something that looks wrong.
+/// A line of `metrics.jsonl` with a warning.
 struct WarningRecord: Encodable {
     var kind = "warning"
     var update: Int
@@ -181,7 +181,7 @@ struct WarningRecord: Encodable {
     var message: String
 }
 
-/// The line of `metrics.jsonl` at the end of a job: how fast its last epochs were, validation and saving left out.
+/// The line of `metrics.jsonl` at the end of a job: the speed of its last epochs, without validation and saving.
 struct BenchmarkRecord: Encodable {
     var kind = "benchmark"
     var update: Int
@@ -194,7 +194,7 @@ struct BenchmarkRecord: Encodable {
     var dataWaitShare: Double
     var peakRssMb: Double
 
-    /// Sums up what a meter has measured.
+    /// Summarizes a meter's measurements.
     init(_ counts: Meter.Counts, _ rates: Meter.Rates, update: Int) {
         self.update = update
         updates = counts.updates

@@ -2,9 +2,9 @@ import Foundation
 import W2VBase
 import W2VObjectives
 
-/// What a run writes down: `metrics.jsonl`, and the same as TensorBoard's event files.
+/// A run's logs: `metrics.jsonl`, and the same values as TensorBoard's event files.
 final class RunLog {
-    /// The event files' folder in the run's.
+    /// The name of the event files' folder in the run's folder.
     static let tensorBoardName = "tensorboard"
 
     private let lines: TrainingLog
@@ -14,12 +14,13 @@ final class RunLog {
     private let writesEvents: Bool
     private var files: [String: EventFile] = [:]
 
-    /// Opens the logs; their records of updates after the one that is resumed from will be written again.
+    /// Opens the logs, dropping records of later updates than the one that the run resumes from: they will be written
+    /// again.
     ///
     /// - Parameters:
     ///   - folder: The run's folder.
     ///   - update: The update to continue after; 0 starts empty logs.
-    ///   - repeatsValidation: Whether their records of the validation after that update will be written again too.
+    ///   - repeatsValidation: Whether the records of the validation after that update are dropped too.
     ///   - recipe: The resolved recipe, shown as text.
     ///   - metrics: The metrics that the objectives report.
     ///   - writesEvents: Whether there are event files.
@@ -37,18 +38,18 @@ final class RunLog {
         try events("train", [("recipe", .text("```yaml\n\(recipe)```"))], update: update)
     }
 
-    /// The seconds of training that earlier jobs' lines tell of.
+    /// The seconds of training that earlier jobs' lines record.
     var earlierSeconds: Double { lines.earlierSeconds }
-    /// How many of them could not be read and are left out.
+    /// Number of their lines that could not be read and were dropped.
     var damagedLines: Int { lines.damagedLines }
 
     /// Writes a line, and its numbers as scalars.
     ///
     /// - Parameters:
     ///   - record: The line.
-    ///   - series: The event files' folder; `nil` for a line alone.
+    ///   - series: The event files' folder; `nil` to write only the line.
     ///   - update: The update that it is about.
-    ///   - histograms: What else is shown of it.
+    ///   - histograms: Histograms to show with it.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func write(
         _ record: some Encodable, series: String?, update: Int, histograms: [(tag: String, Histogram)] = []
@@ -59,7 +60,7 @@ final class RunLog {
         try events(series, values + histograms.map { ($0.tag, .histogram($0.1)) }, update: update)
     }
 
-    /// Shows histograms, which have no line.
+    /// Writes histograms to the event files only.
     ///
     /// - Parameters:
     ///   - histograms: Each with its tag.
@@ -80,7 +81,7 @@ final class RunLog {
         try file.write(values, update: update)
     }
 
-    /// A record's numbers; those that tell of speed are put under a heading of their own.
+    /// Returns a record's numbers; speeds get a heading of their own.
     private func scalars(_ record: some Encodable) throws -> [(key: String, value: Double)] {
         let members = try JSONValue(encoding: record).object ?? [:]
         return members.compactMap { key, value -> (String, Double)? in

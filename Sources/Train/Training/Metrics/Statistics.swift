@@ -1,10 +1,10 @@
 import W2VObjectives
 
-/// Sums over sub-batches from which a line of the log is made.
+/// Sums over sub-batches, which a line of the log is computed from.
 struct Statistics: Equatable {
-    /// Updates summed up.
+    /// Number of updates.
     var updates = 0
-    /// Updates among them that were skipped because their gradients overflowed.
+    /// Number of these updates that were skipped because their gradients overflowed.
     var skippedUpdates = 0
     /// The loss's divisor: masked frames in pre-training, sentences in fine-tuning.
     var sampleSize = 0
@@ -14,9 +14,9 @@ struct Statistics: Equatable {
     var frames = 0
     /// Masked frames.
     var maskedFrames = 0
-    /// The whole loss, in nats.
+    /// The total loss, in nats.
     var loss = 0.0
-    /// The gradients' norms, summed over updates that were not skipped.
+    /// Sum of the gradient norms of updates that were not skipped.
     var gradientNorm = 0.0
     /// Floating-point operations of the model, counted analytically.
     var operations = 0.0
@@ -41,7 +41,7 @@ struct Statistics: Equatable {
 }
 
 extension Statistics: Codable {
-    /// Version 0.1 had pre-training's metrics beside the others.
+    /// Version 0.1 stored pre-training's metrics beside the other keys.
     private enum OldKey: String, CodingKey {
         case contrastive, diversity, penalty, correct, codePerplexity, probPerplexity
     }
@@ -61,7 +61,7 @@ extension Statistics: Codable {
             self.metrics = metrics
             return
         }
-        // The contrastive loss of a choice among candidates is never 0; in fine-tuning all six are.
+        // The contrastive loss of a choice among candidates is never 0; in fine-tuning all six values are.
         let old = try decoder.container(keyedBy: OldKey.self)
         guard let contrastive = try old.decodeIfPresent(Double.self, forKey: .contrastive), contrastive != 0 else {
             return

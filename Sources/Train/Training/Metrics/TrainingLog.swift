@@ -3,28 +3,28 @@ import W2VBase
 import W2VObjectives
 import W2VTorch
 
-/// The file `metrics.jsonl`: one JSON object a line.
+/// The file `metrics.jsonl`: one JSON object per line.
 final class TrainingLog {
     /// The file's name in the output folder.
     static let name = "metrics.jsonl"
 
     private let url: URL
     private let handle: FileHandle
-    /// The seconds of training that the kept lines tell of.
+    /// The seconds of training that the kept lines record.
     let earlierSeconds: Double
     /// The newest declaration of metrics among the kept lines.
     let declaredMetrics: [Metric]?
-    /// How many lines could not be read and were left out, besides a last one that a kill had cut off.
+    /// Number of lines that could not be read and were dropped, besides a last one that a kill cut off.
     let damagedLines: Int
 
     /// Opens the log.
     ///
-    /// Lines about later updates than the one that is resumed from are taken out: they will be written again.
+    /// Lines about later updates than the one that the run resumes from are removed: they will be written again.
     ///
     /// - Parameters:
     ///   - folder: The run's folder.
     ///   - update: The update to continue after; 0 starts an empty log.
-    ///   - repeatsValidation: Whether the lines about validation after that very update are taken out too.
+    ///   - repeatsValidation: Whether the lines about validation after that update are removed too.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     init(_ folder: URL, after update: Int, repeatsValidation: Bool = false) throws {
         struct Line: Decodable {
@@ -41,7 +41,7 @@ final class TrainingLog {
             let lines = old.split(separator: UInt8(ascii: "\n"))
             for (index, line) in lines.enumerated() {
                 guard let read = try? JSONDecoder().decode(Line.self, from: line) else {
-                    // A kill may have left half a line at the end.
+                    // A kill may have left an incomplete line at the end.
                     if index + 1 < lines.count { damaged += 1 }
                     continue
                 }

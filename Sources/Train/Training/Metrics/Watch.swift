@@ -1,15 +1,14 @@
 import W2VObjectives
 
-/// Notices training that goes wrong in ways that no error tells of.
+/// Detects training problems that do not cause an error.
 ///
-/// It is asked after every update and speaks once in each spell of trouble. Nothing it knows is saved: a resumed run
-/// starts over.
+/// It checks every update and warns once per spell of trouble. Its state is not saved: a resumed run starts over.
 struct Watch {
-    /// What looks wrong.
+    /// A problem of training.
     enum Warning: Equatable, CustomStringConvertible {
         /// Few entries of the code books are in use.
         case collapsedCodeBooks(update: Int, perplexity: Double, entries: Int, updates: Int)
-        /// The loss has risen far above its best.
+        /// The loss has risen far above its best value.
         case divergingLoss(update: Int, loss: Double, best: Double, bestUpdate: Int)
 
         /// A short name for logs.
@@ -20,7 +19,7 @@ struct Watch {
             }
         }
 
-        /// What happened and what to do.
+        /// The problem and what to do about it.
         var description: String {
             switch self {
             case .collapsedCodeBooks(let update, let perplexity, let entries, let updates):
@@ -45,13 +44,13 @@ struct Watch {
     private var average: (loss: Double, weight: Double) = (0, 0)
     private var best: (loss: Double, update: Int)?
 
-    /// Starts to watch.
+    /// Starts watching.
     ///
     /// - Parameters:
-    ///   - options: What counts as wrong.
-    ///   - entries: Entries of all code books together; 0 where there are none.
-    ///   - groups: How many code books.
-    ///   - warmup: Updates in which codes may be few, since the model knows nothing yet.
+    ///   - options: The thresholds.
+    ///   - entries: Number of entries of all code books together; 0 without code books.
+    ///   - groups: Number of code books.
+    ///   - warmup: Number of initial updates in which few codes may be in use.
     init(_ options: Recipe.WatchSection, entries: Int, groups: Int, warmup: Int) {
         self.options = options
         self.entries = entries
@@ -59,21 +58,21 @@ struct Watch {
         self.warmup = warmup
     }
 
-    /// Below this the code books count as collapsed.
+    /// The code perplexity below which the code books count as collapsed.
     ///
-    /// The perplexity is a sum over code books, each of which contributes at least 1: of small ones, half an entry more
-    /// than that must be in use.
+    /// The perplexity is a sum over code books, each of which contributes at least 1: small ones must have at least
+    /// half an entry more than that in use.
     var leastPerplexity: Double {
         guard options.codePerplexity > 0, entries > 0 else { return 0 }
         return max(options.codePerplexity * Double(entries), 1.5 * Double(groups))
     }
 
-    /// Looks at an update.
+    /// Checks an update.
     ///
     /// - Parameters:
     ///   - update: Its number.
     ///   - sums: Its sums.
-    /// - Returns: What begins to look wrong with it.
+    /// - Returns: The problems that start with it.
     mutating func look(at update: Int, _ sums: Statistics) -> [Warning] {
         guard sums.sampleSize > 0 else { return [] }
         return [
@@ -92,7 +91,7 @@ struct Watch {
         return .collapsedCodeBooks(update: update, perplexity: perplexity, entries: entries, updates: collapsed)
     }
 
-    /// The loss is averaged over about a quarter of the patience: single batches are noisy.
+    /// Averages the loss over about a quarter of the patience, because single batches are noisy.
     private mutating func loss(_ update: Int, _ loss: Double) -> Warning? {
         guard let divergence = options.divergence, loss.isFinite else { return nil }
         let keep = 1 - 1 / max(1, Double(options.patience) / 4)

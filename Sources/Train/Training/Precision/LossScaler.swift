@@ -1,18 +1,19 @@
 /// Dynamic loss scaling with backoff.
 ///
-/// Sources: Micikevicius et al. 2018; fairseq's and NVIDIA's `DynamicLossScaler`, whose counting this repeats. The scale doubles after every `window` updates without overflow, and halves after one with.
+/// Sources: Micikevicius et al. 2018; fairseq's and NVIDIA's `DynamicLossScaler`, whose counting this reproduces. The
+/// scale doubles after every `window` updates without overflow, and halves after one with overflow.
 struct LossScaler: Sendable {
-    /// Where the scaler is, for a checkpoint.
+    /// The scaler's state, for a checkpoint.
     struct State: Codable, Equatable, Sendable {
-        /// What losses are multiplied by.
+        /// The factor on losses.
         var scale: Double
-        /// Updates seen, those that overflowed included.
+        /// Number of updates, including those that overflowed.
         var updates = 0
         /// The last update that overflowed.
         var lastOverflow = -1
         /// The last update that changed the scale.
         var lastRescale = -1
-        /// Overflows since then.
+        /// Number of overflows since the scale changed.
         var overflowsSinceRescale = 0
     }
 
@@ -31,10 +32,10 @@ struct LossScaler: Sendable {
         minimum = options.minLossScale
     }
 
-    /// What losses are multiplied by.
+    /// The factor on losses.
     var scale: Double { state.scale }
 
-    /// After an update that was made.
+    /// Counts an update without overflow.
     mutating func succeed() {
         if (state.updates - state.lastOverflow) % window == 0 {
             state.scale *= 2
@@ -43,9 +44,9 @@ struct LossScaler: Sendable {
         state.updates += 1
     }
 
-    /// After gradients that are not finite.
+    /// Counts an update whose gradients overflowed.
     ///
-    /// - Returns: Whether training can continue; otherwise the minimum is reached, and the scale stays as it was.
+    /// - Returns: Whether training can continue; otherwise the minimum is reached, and the scale is unchanged.
     mutating func overflow() -> Bool {
         let before = state.scale
         state.lastOverflow = state.updates

@@ -1,13 +1,13 @@
 import W2VBackbone
 
 extension Recipe {
-    /// The `precision` section, with fairseq's and NVIDIA's words.
+    /// The `precision` section, with fairseq's and NVIDIA's keys.
     public struct PrecisionSection: Sendable, Equatable {
         /// Whether a part of a half-precision model stays FP32.
         public enum FP32Override: Sendable, Equatable {
-            /// As NVIDIA's recipes have it for the mode.
+            /// NVIDIA's choice for the mode.
             case auto
-            /// Said in the recipe.
+            /// Set in the recipe.
             case set(Bool)
         }
 
@@ -15,13 +15,13 @@ extension Recipe {
         public enum Format: Sendable, Equatable {
             /// TF32 on GPUs that have it, as in NVIDIA's program; FP32 on others and on CPUs.
             case auto
-            /// Said in the recipe.
+            /// Set in the recipe.
             case set(ModelPrecision.Mode)
 
-            /// The format on a device.
+            /// Returns the format on a device.
             ///
-            /// - Parameter generation: Of a GPU, such as 80 for Ampere, the first with TF32; `nil` for a CPU.
-            /// - Returns: The format.
+            /// - Parameter generation: A GPU's compute capability, such as 80 for Ampere, the first with TF32; `nil`
+            ///   for a CPU.
             public func mode(generation: Int?) -> ModelPrecision.Mode {
                 switch self {
                 case .auto: (generation ?? 0) >= 80 ? .tf32 : .fp32
@@ -30,17 +30,18 @@ extension Recipe {
             }
         }
 
-        /// In which number format the model computes.
+        /// The number format in which the model computes.
         public var mode = Format.auto
-        /// The loss scale to start from.
+        /// The initial loss scale.
         public var fp16InitScale = 128.0
-        /// Updates without overflow after which the scale doubles; `nil` for 2¹⁴ over the accumulated micro-batches.
+        /// Number of updates without overflow after which the scale doubles; `nil` for 2¹⁴ divided by the accumulated
+        /// micro-batches.
         public var fp16ScaleWindow: Int?
-        /// The share of overflowing updates, since the scale last changed, that does not lower it yet.
+        /// The share of overflowing updates, since the scale last changed, up to which the scale is not lowered.
         public var fp16ScaleTolerance = 0.0
-        /// The scale is never lowered below this.
+        /// The lower bound of the loss scale.
         public var thresholdLossScale: Double?
-        /// Training stops when the scale would fall to this.
+        /// The loss scale at which training stops.
         public var minLossScale = 1e-4
         /// Whether BF16's loss is scaled too, as NVIDIA does.
         public var bf16LossScaler = false
@@ -55,10 +56,9 @@ extension Recipe {
         /// Whether the feature extractor's normalizations are FP32.
         public var fp32ConvNorms = FP32Override.auto
 
-        /// The formats in which the model computes on a device.
+        /// Returns the formats in which the model computes on a device.
         ///
-        /// - Parameter generation: Of a GPU, as of ``Format/mode(generation:)``.
-        /// - Returns: The formats.
+        /// - Parameter generation: A GPU's compute capability, as for ``Format/mode(generation:)``.
         func model(generation: Int?) -> ModelPrecision {
             var precision = ModelPrecision(mode.mode(generation: generation))
             fp32TransformerLayernorm.apply(to: &precision.fp32TransformerLayernorm)
@@ -96,18 +96,18 @@ extension Recipe {
 }
 
 extension Recipe.PrecisionSection.FP32Override: SettingValue {
-    /// Reads `auto`, or true or false.
+    /// Parses `auto`, true or false.
     public init(settingText: String) throws {
         self = settingText == "auto" ? .auto : .set(try Bool(settingText: settingText))
     }
-    /// The text that reads back as this value.
+    /// The value as text that parses back to it.
     public var settingText: String {
         switch self {
         case .auto: "auto"
         case .set(let value): value.settingText
         }
     }
-    /// What to write, for error messages.
+    /// The expected form, for error messages.
     public static var settingType: String { "auto, true or false" }
 
     fileprivate func apply(to flag: inout Bool) {
@@ -118,18 +118,18 @@ extension Recipe.PrecisionSection.FP32Override: SettingValue {
 extension ModelPrecision.Mode: SettingChoice {}
 
 extension Recipe.PrecisionSection.Format: SettingValue {
-    /// Reads `auto`, or a mode's name.
+    /// Parses `auto` or a mode's name.
     public init(settingText: String) throws {
         self = settingText == "auto" ? .auto : .set(try ModelPrecision.Mode(settingText: settingText))
     }
-    /// The text that reads back as this value.
+    /// The value as text that parses back to it.
     public var settingText: String {
         switch self {
         case .auto: "auto"
         case .set(let mode): mode.settingText
         }
     }
-    /// What to write, for error messages.
+    /// The expected form, for error messages.
     public static var settingType: String {
         let modes = ModelPrecision.Mode.allCases.filter(\.trains).map(\.rawValue)
         return "auto, or one of \(modes.joined(separator: ", "))"

@@ -2,13 +2,13 @@ import Logging
 import W2VBase
 import W2VInterchange
 
-/// What a run goes by, once the command, the run so far and the checkpoint that it starts from have been taken together.
+/// A run's settings, resolved from the command, the saved run and the checkpoint that it starts from.
 struct ResolvedRun {
-    /// The run as it is asked for; a resumed run's recipe and size of updates are filled in.
+    /// The requested run; a resumed run's recipe and effective batch are filled in.
     private(set) var job: TrainingJob
-    /// The recipe, with the architecture of the checkpoint and the division of updates among processes.
+    /// The recipe, with the checkpoint's architecture and the division of updates among processes.
     private(set) var recipe: Recipe
-    /// The checkpoint whose weights training starts from; `nil` for random ones.
+    /// The checkpoint whose weights training starts from; `nil` for random weights.
     let origin: Checkpoint?
     /// The make-up of an update.
     let batch: EffectiveBatch
@@ -16,10 +16,10 @@ struct ResolvedRun {
     /// Resolves a run.
     ///
     /// - Parameters:
-    ///   - asked: The run as it is asked for.
-    ///   - saved: The run so far; `nil` for a new one.
-    ///   - processes: The number of processes that train together.
-    ///   - logger: Gets what people should know about all this.
+    ///   - asked: The requested run.
+    ///   - saved: The saved run; `nil` for a new one.
+    ///   - processes: Number of processes that train together.
+    ///   - logger: Receives what people should know about the result.
     /// - Throws: ``TrainingError``, `CheckpointError`, `ConfigurationError`.
     init(_ asked: TrainingJob, resuming saved: SavedRun?, processes: Int, logger: Logger) throws {
         job = asked
@@ -58,22 +58,23 @@ struct ResolvedRun {
     }
 }
 
-/// The division of updates among processes, micro-batches and sub-batches, for the size that is wanted.
+/// The division of updates among processes, micro-batches and sub-batches for the requested effective batch.
 private struct UpdateDivision {
-    /// The sub-batches that an update is to have; `nil` where the recipe's own numbers decide.
+    /// The requested number of sub-batches per update; `nil` if the recipe's own numbers decide.
     var effectiveBatch: Int?
     /// The recipe with the division.
     var recipe: Recipe
 
-    /// Divides updates so that they have as many sub-batches as is wanted, or as a resumed run has had.
+    /// Divides updates so that they have the requested number of sub-batches, or a resumed run's.
     ///
     /// - Parameters:
     ///   - recipe: The recipe.
-    ///   - wanted: The sub-batches that an update is to have; `nil` if the command does not say.
-    ///   - saved: The run so far; `nil` for a new one.
-    ///   - processes: The number of processes that train together.
-    ///   - logger: Gets how the division differs from the recipe's.
-    /// - Throws: ``TrainingError/indivisibleUpdate(subBatches:processes:)`` if the processes cannot share what is wanted.
+    ///   - wanted: The requested number of sub-batches per update; `nil` if the command does not specify it.
+    ///   - saved: The saved run; `nil` for a new one.
+    ///   - processes: Number of processes that train together.
+    ///   - logger: Receives the difference from the recipe's division.
+    /// - Throws: ``TrainingError/indivisibleUpdate(subBatches:processes:)`` if the processes cannot share the update
+    ///   equally.
     init(_ recipe: Recipe, wanted: Int?, resuming saved: SavedRun?, processes: Int, logger: Logger) throws {
         self.recipe = recipe
         effectiveBatch = wanted

@@ -2,20 +2,20 @@ import Foundation
 import W2VCluster
 import W2VCorpus
 
-/// The recordings that a run learns from, and those that are held out.
+/// A run's training and held-out recordings.
 struct RunManifests {
-    /// The recordings to learn from.
+    /// The training recordings.
     let training: Manifest
-    /// The held-out sets; the first one chooses the best checkpoint.
+    /// The held-out sets; the first one selects the best checkpoint.
     let validation: [Manifest]
 
     /// Reads the manifests, and makes sure that all processes have the same.
     ///
     /// - Parameters:
     ///   - run: The run.
-    ///   - isResumed: Whether the run has its dictionary from its own checkpoint.
-    ///   - cluster: The processes that train together, if there are others.
-    /// - Throws: `CorpusError`; ``TrainingError`` where one process has other data than rank 0.
+    ///   - isResumed: Whether the dictionary comes from the run's own checkpoint.
+    ///   - cluster: The processes that train together, if there are several.
+    /// - Throws: `CorpusError`; ``TrainingError`` if a process has other data than rank 0.
     init(for run: ResolvedRun, isResumed: Bool, among cluster: Cluster?) throws {
         let labels = run.job.task.readsLabels ? run.recipe.data.labels : nil
         training = try Manifest.training(run.job.train, labels: labels)

@@ -11,11 +11,11 @@ import W2VTorch
 // The parts of a trainer that are built from a run's preparation.
 
 extension RunPreparation {
-    /// Builds the model and what it learns.
+    /// Builds the task: the model and its objectives.
     ///
     /// - Parameters:
-    ///   - shards: The processes that the optimizer's state is sharded over, if it is.
-    ///   - logger: Gets what people should know.
+    ///   - shards: The processes among which the optimizer's state is sharded, if it is.
+    ///   - logger: Receives what people should know.
     /// - Returns: The task, on the job's device.
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`.
     func makeTask(shardedOver shards: ProcessGroup?, logger: Logger) throws -> any TrainingTask {
@@ -33,13 +33,12 @@ extension RunPreparation {
         return task
     }
 
-    /// Opens the training data at the place that the run has reached.
+    /// Opens the training data at the run's position.
     ///
     /// - Parameters:
     ///   - task: The task.
-    ///   - share: This process's share; `nil` for all.
-    /// - Returns: The data.
-    /// - Throws: `CorpusError`; ``TrainingError/damagedState(path:reason:advice:)`` if there is no such place.
+    ///   - share: This process's share; `nil` for everything.
+    /// - Throws: `CorpusError`; ``TrainingError/damagedState(path:reason:advice:)`` if the position does not exist.
     func makeData(for task: any TrainingTask, share: ProcessShare?) throws -> TrainingData {
         try TrainingData(
             manifests.training, recipe: run.recipe, receptiveField: run.recipe.model.convFeatureLayers.receptiveField,
@@ -52,8 +51,7 @@ extension RunPreparation {
     ///
     /// - Parameters:
     ///   - metrics: The metrics that the objectives report.
-    ///   - logger: Gets what people should know.
-    /// - Returns: The logs.
+    ///   - logger: Receives what people should know.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func openLog(_ metrics: [Metric], logger: Logger) throws -> RunLog {
         let text = run.recipe.yaml
@@ -74,11 +72,11 @@ extension RunPreparation {
 }
 
 extension Watch {
-    /// Starts to watch a run.
+    /// Starts watching a run.
     ///
     /// - Parameters:
     ///   - recipe: The run's recipe.
-    ///   - task: The kind of the run.
+    ///   - task: The kind of training.
     init(_ recipe: Recipe, _ task: TrainingJob.Task) {
         let codeBooks = task.codeBooks(recipe)
         self.init(
@@ -88,14 +86,13 @@ extension Watch {
 }
 
 extension Device {
-    /// Operations a second of matrix products in the number format that a model computes in, measured in a moment.
+    /// Measures the operations per second of matrix products in a model's number format.
     ///
     /// - Parameter precision: The recipe's precision.
-    /// - Returns: The speed.
-    /// - Throws: `TorchError.operation` if LibTorch refuses a step.
     func sustainedSpeed(_ precision: Recipe.PrecisionSection) throws -> Double {
         let type = try precision.mode.mode(generation: generation()).dtype
-        // Large enough to be near the peak, small enough not to delay the start of a run; CPUs are slow in half precision.
+        // Large enough to be near the peak, small enough not to delay the start of a run; CPUs are slow in half
+        // precision.
         return try matrixProductSpeed(
             size: self == .cpu ? (type == .float32 ? 1024 : 512) : nil, repetitions: 4, dtype: type)
     }

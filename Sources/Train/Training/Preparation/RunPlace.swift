@@ -7,15 +7,14 @@ struct RunPlace {
     let folder: RunFolder
     /// The folder of the state to resume from; `nil` for a new run.
     let lastState: URL?
-    /// The lock of a process that writes into the folder, held for as long as this is.
+    /// The lock, which this value holds; `nil` in processes that do not write into the folder.
     let lock: RunLock?
 
     /// Locks and prepares the folder; with several processes only the leader does.
     ///
     /// - Parameters:
     ///   - job: The run. A dry run neither locks nor changes the folder.
-    ///   - cluster: The processes that train together, if there are others.
-    /// - Returns: The folder.
+    ///   - cluster: The processes that train together, if there are several.
     /// - Throws: ``TrainingError`` for a folder in use, one that must not be resumed, and one whose last state is gone.
     static func claim(for job: TrainingJob, among cluster: Cluster?) throws -> RunPlace {
         let folder = RunFolder(url: job.output)
@@ -27,7 +26,7 @@ struct RunPlace {
         }
         let lock = cluster.isLeader ? try RunLock(job.output) : nil
         let isResumed = cluster.isLeader ? try folder.prepare(resumes: job.resume) : job.resume
-        // The others look only after the leader has put the folder right.
+        // The others look only after the leader has repaired the folder.
         try cluster.group.barrier()
         return RunPlace(folder: folder, lastState: isResumed ? folder.newestState : nil, lock: lock)
     }

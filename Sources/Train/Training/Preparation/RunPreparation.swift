@@ -3,28 +3,28 @@ import W2VCluster
 import W2VKernels
 import W2VTorch
 
-/// Everything about a run that is settled before its model is built.
+/// Everything about a run that is determined before its model is built.
 ///
-/// Each step is a function of what the steps before it have found: the folder, the run so far, the recipe, the recordings,
-/// and the state that training starts from.
+/// Each step is a function of the results of the steps before: the folder, the saved run, the recipe, the recordings,
+/// and the initial state.
 struct RunPreparation {
     /// The output folder, locked.
     let place: RunPlace
-    /// The run so far; `nil` for a new one.
+    /// The saved run; `nil` for a new one.
     let saved: SavedRun?
-    /// The recipe and the checkpoint that the run goes by.
+    /// The resolved recipe and starting checkpoint.
     let run: ResolvedRun
     /// The recordings.
     let manifests: RunManifests
     /// The state that training starts from.
     let start: StartingState
 
-    /// Settles a run.
+    /// Prepares a run.
     ///
     /// - Parameters:
-    ///   - job: The run as it is asked for.
-    ///   - cluster: The processes that train together, if there are others.
-    ///   - logger: Gets what people should know about all this.
+    ///   - job: The requested run.
+    ///   - cluster: The processes that train together, if there are several.
+    ///   - logger: Receives what people should know.
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`, `ConfigurationError`.
     init(_ job: TrainingJob, among cluster: Cluster?, logger: Logger) throws {
         guard !job.train.isEmpty, !job.valid.isEmpty else {

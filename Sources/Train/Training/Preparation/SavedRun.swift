@@ -1,7 +1,7 @@
 import Foundation
 import W2VInterchange
 
-/// A run that an earlier job has saved, and what it continues with.
+/// A run that an earlier job saved, and the recipe that it continues with.
 struct SavedRun {
     /// The folder of the state.
     let folder: URL
@@ -12,13 +12,13 @@ struct SavedRun {
     /// The recipe that the run continues with.
     let recipe: ResumedRecipe
 
-    /// Reads the state that a run resumes from.
+    /// Reads the saved run that a job resumes.
     ///
     /// - Parameters:
     ///   - place: The run's folder.
-    ///   - job: The run as it is asked for now.
-    /// - Returns: The run so far; `nil` for a new one.
-    /// - Throws: ``TrainingError`` for a damaged state and for a run of another task.
+    ///   - job: The requested run.
+    /// - Returns: The saved run; `nil` for a new one.
+    /// - Throws: ``TrainingError`` for a damaged state or a run of another task.
     static func read(from place: RunPlace, for job: TrainingJob) throws -> SavedRun? {
         guard let last = place.lastState else { return nil }
         let (weights, state) = try place.folder.read(last)

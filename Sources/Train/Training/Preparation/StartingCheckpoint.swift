@@ -4,10 +4,11 @@ import W2VInterchange
 import W2VTorch
 
 extension TrainingJob {
-    /// The checkpoint whose weights a new run starts from.
+    /// Reads the checkpoint whose weights a new run starts from.
     ///
     /// - Returns: The checkpoint; `nil` for random weights.
-    /// - Throws: ``TrainingError/startsFromRun(folder:checkpoints:)`` for a run's folder, which holds several; `CheckpointError`.
+    /// - Throws: ``TrainingError/startsFromRun(folder:checkpoints:)`` for a run's folder, which holds several;
+    ///   `CheckpointError`.
     func startingCheckpoint() throws -> Checkpoint? {
         guard let from else { return nil }
         let run = RunFolder(url: from)
@@ -20,12 +21,11 @@ extension TrainingJob {
         return try Checkpoint.read(from)
     }
 
-    /// Sentences about assigned values that have no effect, since the checkpoint's count.
+    /// Returns warnings about assigned values that the checkpoint overrides.
     ///
     /// - Parameters:
     ///   - adopted: The recipe with the checkpoint's architecture.
     ///   - origin: The checkpoint.
-    /// - Returns: A sentence for each.
     func overriddenAssignments(by adopted: Recipe, of origin: Checkpoint) -> [String] {
         let (asked, used) = (recipe.values, adopted.values)
         return assigned.sorted().compactMap { key in
@@ -36,9 +36,9 @@ extension TrainingJob {
 }
 
 extension Checkpoint {
-    /// Refuses weights that are infinite or not numbers, as everything computed with them would be.
+    /// Refuses weights that are NaN or infinite, as they would make all results so.
     ///
-    /// - Parameter isResumed: Whether they are those of a run that is resumed.
+    /// - Parameter isResumed: Whether they are those of a resumed run.
     /// - Throws: ``TrainingError``.
     func requireFinite(isResumed: Bool) throws {
         for (name, tensor) in state.sorted(by: { $0.key < $1.key }) where try !tensor.isFinite() {
@@ -54,13 +54,12 @@ extension Checkpoint {
 }
 
 extension Recipe {
-    /// The recipe with a checkpoint's architecture.
+    /// Returns the recipe with a checkpoint's architecture.
     ///
-    /// What belongs to training stays the recipe's: dropouts, LayerDrop, the extractor's gradient factor, the Gumbel
+    /// Settings of training remain the recipe's: dropouts, LayerDrop, the extractor's gradient factor, the Gumbel
+    /// temperature, and the recomputation of layers.
     /// temperature, and whether layers are recomputed.
-    ///
     /// - Parameter description: The checkpoint's model.
-    /// - Returns: The recipe.
     package func adoptingArchitecture(of description: ModelDescription) -> Recipe {
         var adopted = description.model
         adopted.dropout = model.dropout

@@ -6,18 +6,18 @@ import W2VTorch
 
 /// The state that a run starts or continues from.
 struct StartingState {
-    /// The state: that of the last saved update, with what this job changes.
+    /// The state: that of the last saved update, with this job's changes.
     private(set) var state: TrainingState
-    /// ``DataIdentity`` of the held-out set that chooses the best checkpoint.
+    /// The ``DataIdentity`` of the held-out set that selects the best checkpoint.
     let heldOutIdentity: String
 
-    /// Brings the state of a run up to what this job trains with.
+    /// Updates a run's state to this job's settings.
     ///
     /// - Parameters:
     ///   - run: The run.
-    ///   - saved: The run so far; `nil` for a new one.
+    ///   - saved: The saved run; `nil` for a new one.
     ///   - manifests: The run's recordings.
-    ///   - logger: Gets what has changed since the run was last saved.
+    ///   - logger: Receives the changes since the run was last saved.
     /// - Throws: ``TrainingError/recipeChanged(folder:differences:)``, ``TrainingError/dataChanged(folder:then:now:)``.
     init(of run: ResolvedRun, resuming saved: SavedRun?, on manifests: RunManifests, logger: Logger) throws {
         let (summary, identity) = (manifests.summary, DataIdentity(manifests.training).text)
@@ -44,7 +44,7 @@ struct StartingState {
         state.effectiveBatch = run.batch.count
     }
 
-    /// Results of different held-out sets cannot be compared.
+    /// Forgets the best result of another held-out set, because results of different sets cannot be compared.
     private mutating func forgetBestOfAnotherSet(_ heldOut: Manifest, _ logger: Logger) {
         guard let best = state.best, let then = best.identity, then != heldOutIdentity else { return }
         logger.warning(
@@ -57,12 +57,12 @@ struct StartingState {
 }
 
 extension TrainingJob {
-    /// Records what is asked for in a run's state, so that a resumed run can be compared with it.
+    /// Records the requested settings in a run's state, so that a resumed run can be compared with it.
     ///
     /// - Parameters:
     ///   - state: The run's state.
-    ///   - resolved: The recipe that the run goes by, with its checkpoint's architecture.
-    ///   - isNew: Whether the run starts.
+    ///   - resolved: The run's recipe, with its checkpoint's architecture.
+    ///   - isNew: Whether the run is new.
     fileprivate func record(into state: inout TrainingState, resolved: Recipe, isNew: Bool) {
         let (asked, written) = (recipe.values, (writtenRecipe ?? recipe).values)
         state.recipe = resolved.values
@@ -74,7 +74,7 @@ extension TrainingJob {
         state.newHead = task.readsLabels ? newHead : nil
     }
 
-    /// Warns of options of a resumed run that have an effect only when a run starts.
+    /// Warns about options of a resumed run that only affect a new one.
     fileprivate func warnOfIneffectiveOptions(for state: TrainingState, _ logger: Logger) {
         if let from, state.train != nil, from.path != state.from {
             let weights = state.from.map { "the weights of \($0)" } ?? "random weights"

@@ -2,14 +2,14 @@ import Foundation
 import W2VBackbone
 import W2VObjectives
 
-/// The objectives that a run is trained by beside its leading one, with the values of their sections.
+/// The objectives of a run in addition to its leading one, with the values of their sections.
 public struct AddedObjectives: Sendable, Equatable {
-    /// Their names, in the order in which they were listed.
+    /// Their names, in the listed order.
     public var list: NameList = []
-    /// The values of each objective's section by key; those that are absent have their defaults.
+    /// The values of each objective's section by key; absent ones have their defaults.
     var sections: [String: [String: String]] = [:]
 
-    /// No other objectives.
+    /// Makes an empty list of objectives.
     public init() {}
 
     /// Their names.
@@ -17,8 +17,8 @@ public struct AddedObjectives: Sendable, Equatable {
 
     /// Checks names and values.
     ///
-    /// - Throws: ``/W2VBackbone/ConfigurationError`` for a name that is not registered, a name that is listed twice, a value
-    ///   out of its bounds, or a metric that two objectives report.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` for a name that is not registered or is listed twice, a value out
+    ///   of bounds, or a metric that two objectives report.
     func validate() throws {
         guard !names.isEmpty else { return }
         var metrics = Set((ContrastiveMetrics.all + CTCMetrics.all).map(\.name)).union(TrainRecord.fieldNames)
@@ -54,7 +54,7 @@ public struct AddedObjectives: Sendable, Equatable {
 
     /// Makes the objectives.
     ///
-    /// - Parameter context: The architecture, and where parameters come from.
+    /// - Parameter context: The architecture and the initializer.
     /// - Returns: The objectives, in their order.
     /// - Throws: ``/W2VBackbone/ConfigurationError``, `TorchError.operation`.
     func make(_ context: ObjectiveContext) throws -> [any Objective] {
@@ -66,10 +66,10 @@ public struct AddedObjectives: Sendable, Equatable {
         }
     }
 
-    /// The keys of the sections of objectives.
+    /// Returns the keys of objectives' sections.
     ///
     /// - Parameter objectives: The objectives.
-    /// - Returns: The keys, each after its objective's name and a dot.
+    /// - Returns: The keys, each prefixed by its objective's name and a dot.
     static func settings(of objectives: [RegisteredObjective]) -> [Setting<AddedObjectives>] {
         objectives.flatMap { objective in
             objective.settings.map { $0.lifted(objective.name, \AddedObjectives[section: objective.name]) }
@@ -82,7 +82,7 @@ public struct AddedObjectives: Sendable, Equatable {
     }
 }
 
-/// Names in the order in which they are listed.
+/// Names in their listed order.
 public struct NameList: SettingValue, Equatable, ExpressibleByArrayLiteral {
     /// The names.
     public var names: [String]
@@ -90,16 +90,16 @@ public struct NameList: SettingValue, Equatable, ExpressibleByArrayLiteral {
     /// Makes a list.
     public init(arrayLiteral names: String...) { self.names = names }
 
-    /// Reads names between commas, in brackets or without.
+    /// Parses names separated by commas, with or without brackets.
     public init(settingText: String) throws {
         var text = settingText[...]
         if text.hasPrefix("["), text.hasSuffix("]") { text = text.dropFirst().dropLast() }
         names = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 
-    /// The text that reads back as this value.
+    /// The value as text that parses back to it.
     public var settingText: String { "[" + names.joined(separator: ", ") + "]" }
 
-    /// What to write, for error messages.
+    /// The expected form, for error messages.
     public static var settingType: String { "a list of names such as [one, another]" }
 }

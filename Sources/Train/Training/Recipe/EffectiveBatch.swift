@@ -2,15 +2,15 @@ import Foundation
 import W2VAudio
 import W2VBase
 
-/// How many sub-batches make an update, and how that comes about.
+/// The number of sub-batches in an update, and its factors.
 struct EffectiveBatch: Equatable {
-    /// Processes that train together.
+    /// Number of processes that train together.
     var processes: Int
-    /// Sub-batches that go through the model at once.
+    /// Number of sub-batches per forward pass.
     var concatenated: Int
-    /// Micro-batches whose gradients make an update.
+    /// Number of micro-batches whose gradients are accumulated.
     var accumulated: Int
-    /// What the recipe means it to be; `nil` where it says nothing.
+    /// The recipe's intended number; `nil` if it does not specify one.
     var intended: Int?
 
     init(_ recipe: Recipe, processes: Int = 1) {
@@ -20,13 +20,13 @@ struct EffectiveBatch: Equatable {
         intended = recipe.batching.effectiveBatch
     }
 
-    /// Sub-batches of an update.
+    /// Number of sub-batches per update.
     var count: Int { processes * concatenated * accumulated }
 
-    /// How an update comes about, in words.
+    /// Describes the make-up of an update.
     ///
-    /// - Parameter samplesPerSubBatch: The mean length of a sub-batch in samples.
-    /// - Returns: A clause without an end.
+    /// - Parameter samplesPerSubBatch: Mean length of a sub-batch in samples.
+    /// - Returns: A clause without a final period.
     func description(samplesPerSubBatch: Double) -> String {
         let hours = samplesPerSubBatch * Double(count) / Double(AudioFile.modelSampleRate) / 3600
         let audio = String(format: hours < 0.095 ? "%.4f" : "%.2f", hours)
@@ -36,7 +36,7 @@ struct EffectiveBatch: Equatable {
             + "× \(accumulated) accumulated = \(count) sub-batches, about \(audio) h of audio\(own)"
     }
 
-    /// A sentence for an update that is not what the recipe means; `nil` if it is.
+    /// A warning if an update differs from the recipe's intention; otherwise `nil`.
     var mismatch: String? {
         guard let intended, intended != count else { return nil }
         let way =
@@ -46,16 +46,16 @@ struct EffectiveBatch: Equatable {
         return "an update takes \(count) sub-batches, and the recipe's learning rate is meant for \(intended): \(way)"
     }
 
-    /// The effective batch of a resumed run where the command asks for none.
+    /// Returns the effective batch to request for a resumed run if the command requests none.
     ///
-    /// - Parameter size: Sub-batches of an update until now.
-    /// - Returns: `size`; `nil` where that comes about by itself, or the processes cannot share it equally.
+    /// - Parameter size: Number of sub-batches per update so far.
+    /// - Returns: `size`; `nil` if the update has that size anyway, or the processes cannot share it equally.
     func keeping(_ size: Int) -> Int? { count == size || !size.isMultiple(of: processes) ? nil : size }
 
-    /// The same with an effective batch that is wanted: as many sub-batches at once as now or fewer, and more in turn.
+    /// Returns the factors of a requested effective batch: at most as many sub-batches per forward pass as now, and
+    /// more accumulation.
     ///
-    /// - Parameter wanted: Sub-batches of an update.
-    /// - Returns: How it comes about.
+    /// - Parameter wanted: Number of sub-batches per update.
     /// - Throws: ``TrainingError/indivisibleUpdate(subBatches:processes:)`` if the processes cannot share it equally.
     func making(_ wanted: Int) throws -> EffectiveBatch {
         guard wanted > 0, wanted % processes == 0 else {

@@ -1,6 +1,6 @@
 import W2VBackbone
 
-/// How often something happens during training.
+/// An interval of training.
 public enum Interval: Sendable, Equatable {
     /// Every N updates.
     case updates(Int)
@@ -11,7 +11,7 @@ public enum Interval: Sendable, Equatable {
 }
 
 extension Interval: SettingValue {
-    /// Reads `500`, `500 updates`, `2 epochs` or `10 minutes`.
+    /// Parses `500`, `500 updates`, `2 epochs` or `10 minutes`.
     ///
     /// - Throws: ``/W2VBackbone/ConfigurationError`` for anything else and for numbers that are not positive.
     public init(settingText: String) throws {
@@ -33,7 +33,7 @@ extension Interval: SettingValue {
         }
     }
 
-    /// The text that reads back as this interval.
+    /// The interval as text that parses back to it.
     public var settingText: String {
         switch self {
         case .updates(let count): "\(count) updates"
@@ -42,6 +42,6 @@ extension Interval: SettingValue {
         }
     }
 
-    /// What to write, for error messages.
+    /// The expected form, for error messages.
     public static var settingType: String { "a number of updates such as 500, or \"2 epochs\", or \"10 minutes\"" }
 }

@@ -1,15 +1,15 @@
 import W2VBackbone
 
-/// After which updates a checkpoint is kept for good.
+/// The updates after which a checkpoint is kept permanently.
 public enum Milestones: Sendable, Equatable {
     /// After these updates.
     case updates([Int])
-    /// Regularly.
+    /// At regular intervals.
     case every(Interval)
 }
 
 extension Milestones: SettingValue {
-    /// Reads `[100000, 200000]`, `50000 updates` or `10 epochs`; a lone number is one update.
+    /// Parses `[100000, 200000]`, `50000 updates` or `10 epochs`; a single number is one update.
     ///
     /// - Throws: ``/W2VBackbone/ConfigurationError`` for anything else, for minutes and for numbers that are not positive.
     public init(settingText: String) throws {
@@ -31,7 +31,7 @@ extension Milestones: SettingValue {
         self = .updates(numbers)
     }
 
-    /// The text that reads back as this value.
+    /// The value as text that parses back to it.
     public var settingText: String {
         switch self {
         case .updates(let updates): updates.map(Double.init).settingText
@@ -39,17 +39,17 @@ extension Milestones: SettingValue {
         }
     }
 
-    /// What to write, for error messages.
+    /// The expected form, for error messages.
     public static var settingType: String {
         "a list of updates such as [100000, 200000], or \"50000 updates\", or \"10 epochs\""
     }
 }
 
 extension Milestones {
-    /// Whether a state is to be kept for good.
+    /// Returns whether a state is kept permanently.
     ///
-    /// - Parameter state: What was saved.
-    /// - Returns: The answer, the same whenever it is asked.
+    /// - Parameter state: A saved state.
+    /// - Returns: The answer, the same at any time.
     func include(_ state: TrainingState) -> Bool {
         switch self {
         case .updates(let updates): updates.contains(state.update)

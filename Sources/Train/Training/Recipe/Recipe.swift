@@ -2,104 +2,104 @@ import W2VBackbone
 import W2VCorpus
 import W2VObjectives
 
-/// Everything that decides what a training run computes, but for its data: what a recipe file holds.
+/// Everything that determines the result of a training run, except its data: the contents of a recipe file.
 ///
 /// Keys and their meaning are in ``table``; the defaults are those of pre-training the BASE model.
 public struct Recipe: Sendable, Equatable {
     /// The architecture and its dropouts.
     public var model = ModelConfiguration()
-    /// How frames and channels are masked.
+    /// The masking of frames and channels.
     public var masking = MaskingConfiguration()
     /// The pre-training objective.
     public var objective = ContrastiveConfiguration()
     /// The fine-tuning objective.
     public var ctc = CTCConfiguration()
-    /// The objectives beside the one that leads.
+    /// The objectives in addition to the leading one.
     public var objectives = AddedObjectives()
-    /// What is read.
+    /// The reading of audio and labels.
     public var data = DataSection()
-    /// How utterances are put together.
+    /// The grouping of utterances into batches.
     public var batching = BatchingSection()
-    /// How the model is changed.
+    /// The optimizer, the learning rate and the number of updates.
     public var optimization = OptimizationSection()
     /// Number formats.
     public var precision = PrecisionSection()
-    /// When and what is saved.
+    /// When checkpoints are saved, and which are kept.
     public var checkpoint = CheckpointSection()
-    /// How processes work together.
+    /// The communication between processes.
     public var distributed = DistributedSection()
-    /// When something is written to the log.
+    /// When records are logged.
     public var logging = LoggingSection()
-    /// When the held-out recordings are looked at.
+    /// When the model is validated.
     public var validation = ValidationSection()
-    /// What training is watched for.
+    /// Thresholds of training problems.
     public var watch = WatchSection()
-    /// What all random choices derive from.
+    /// The random seed.
     public var seed: UInt64 = 1
 
-    /// Pre-training of the BASE model.
+    /// Makes the recipe of pre-training the BASE model.
     public init() {}
 
     /// The `data` section.
     public struct DataSection: Sendable, Equatable {
         /// The extension of the label files beside the manifests.
         public var labels = "ltr"
-        /// Whether every utterance is brought to zero mean and unit variance.
+        /// Whether each utterance is normalized to zero mean and unit variance.
         public var normalize = false
-        /// What is then added to the variance.
+        /// A constant added to the variance.
         public var normalizeEpsilon = 1e-5
-        /// Shorter utterances are left out, in samples.
+        /// Minimum length of an utterance in samples; shorter ones are left out.
         public var minSampleSize = 0
-        /// Longer utterances are cropped, or left out where nothing is cropped, in samples.
+        /// Maximum length of an utterance in samples; longer ones are cropped, or left out if batches are not cropped.
         public var maxSampleSize: Int?
-        /// Threads that decode audio.
+        /// Number of threads that decode audio.
         public var workers = 2
-        /// Batches that are decoded ahead.
+        /// Number of batches decoded ahead.
         public var prefetch = 8
     }
 
     /// The `batching` section.
     public struct BatchingSection: Sendable, Equatable {
-        /// The most samples of a sub-batch.
+        /// Maximum number of samples in a sub-batch.
         public var maxTokens = 1_400_000
         /// The same in validation; `nil` for the same number.
         public var maxTokensValid: Int?
-        /// The most utterances of a sub-batch.
+        /// Maximum number of utterances in a sub-batch.
         public var batchSize: Int?
         /// The same in validation; `nil` for the same number.
         public var batchSizeValid: Int?
-        /// Whether utterances too short or too long to learn from are left out and named; otherwise they are an error.
+        /// Whether utterances of unsuitable length are left out and named; otherwise they are an error.
         public var skipInvalidSizeInputs = true
         /// The multiple to round the number of utterances down to, if there are enough within `maxTokens`.
         public var requiredBatchSizeMultiple = 8
-        /// What the length of cropped utterances is a multiple of, in frames.
+        /// The multiple to which the length of cropped utterances is rounded down, in frames.
         public var requiredSeqLenMultiple = 2
-        /// How many sub-batches go through the model at once.
+        /// Number of sub-batches per forward pass.
         public var numConcatBatches = 1
-        /// Of how many sub-batches an update is meant to be, over all processes; `nil` where any number will do.
+        /// Intended number of sub-batches per update, over all processes; `nil` for any number.
         public var effectiveBatch: Int?
-        /// Whether utterances are cropped to the shortest one of their crop group.
+        /// The cropping of utterances within a crop group.
         public var crop = BatchOptions.Crop.toShortest
-        /// How many sub-batches are cropped to one length; they follow each other by length.
+        /// Number of sub-batches that are cropped to the same length; they are sorted by length.
         ///
-        /// In NVIDIA's program this is the number of concatenated batches. Here the two are apart, so that the data stay
-        /// the same on a machine that holds fewer sub-batches at once.
+        /// In NVIDIA's program this is the number of concatenated batches. Here the two are separate, so that the data
+        /// stay the same on a machine that holds fewer sub-batches at once.
         public var cropGroup = 1
     }
 
     /// The `optimization` section.
     public struct OptimizationSection: Sendable, Equatable {
-        /// Training ends after this update.
+        /// The last update of training.
         public var maxUpdate = 400_000
-        /// Training ends after this epoch, if it comes first.
+        /// The last epoch of training, if it comes before the last update.
         public var maxEpoch: Int?
-        /// How many micro-batches make an update.
+        /// Number of micro-batches per update.
         public var updateFreq = 1
-        /// Whether forward and backward passes are recorded where shapes repeat, as CUDA graphs on a GPU.
+        /// Whether forward and backward passes are recorded for repeated shapes, as CUDA graphs on a GPU.
         public var recordSteps = false
-        /// Gradients with a larger norm are scaled down to it; 0 turns this off.
+        /// The norm to which larger gradients are scaled down; 0 turns clipping off.
         public var clipNorm = 25.0
-        /// How gradients become steps.
+        /// The optimizer.
         public enum Optimizer: String, Sendable, Codable, CaseIterable {
             /// Adam in fairseq's form.
             case adam
@@ -107,7 +107,7 @@ public struct Recipe: Sendable, Equatable {
             case lamb
         }
 
-        /// How gradients become steps.
+        /// The optimizer.
         public var optimizer = Optimizer.adam
         /// The decays of Adam's two moments.
         public var adamBetas = [0.9, 0.98]
@@ -117,7 +117,7 @@ public struct Recipe: Sendable, Equatable {
         public var lambBetas = [0.9, 0.999]
         /// LAMB's ε.
         public var lambEps = 1e-8
-        /// What remains of the averaged weights at each update; 0 for no averaging.
+        /// The decay of the averaged weights at each update; 0 for no averaging.
         public var ema = 0.0
         /// Decoupled weight decay.
         public var weightDecay = 0.01
@@ -127,7 +127,7 @@ public struct Recipe: Sendable, Equatable {
 }
 
 extension Recipe {
-    /// How masks are drawn: with `crop: none` the rule that all utterances mask equally many frames is off.
+    /// The masking that applies: with `crop: none`, utterances need not mask equally many frames.
     ///
     /// Under that rule the shortest utterance would decide for all; it is meant for crops of equal length.
     var effectiveMasking: MaskingConfiguration {

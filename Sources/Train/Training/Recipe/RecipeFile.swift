@@ -5,7 +5,7 @@ import W2VObjectives
 import Yams
 
 extension Recipe {
-    /// The recipes that the program brings along, by name.
+    /// The names of the built-in recipes.
     public static let builtInNames = builtIns.map(\.name)
 
     private static let builtIns: [(name: String, bytes: [UInt8])] = [
@@ -24,11 +24,10 @@ extension Recipe {
         ("demo-finetune", PackageResources.demo_finetune_yaml),
     ]
 
-    /// Reads a recipe that the program brings along, or a file.
+    /// Reads a built-in recipe, or a file.
     ///
     /// - Parameter nameOrPath: A built-in recipe's name, or a path.
-    /// - Returns: The recipe.
-    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming file, line and key.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` that names file, line and key.
     public static func load(_ nameOrPath: String) throws -> Recipe {
         if let found = builtIns.first(where: { $0.name == nameOrPath }) {
             return try Recipe(yaml: String(decoding: found.bytes, as: UTF8.self), path: "recipe \(nameOrPath)")
@@ -45,10 +44,10 @@ extension Recipe {
         }
     }
 
-    /// What a recipe seems to be meant for.
+    /// Guesses the task that a recipe is meant for.
     ///
-    /// - Parameter nameOrPath: What it was loaded by.
-    /// - Returns: The task; `nil` where neither name nor content tell.
+    /// - Parameter nameOrPath: The name or path that it was loaded from.
+    /// - Returns: The task; `nil` if neither the name nor the contents show it.
     public func intendedTask(_ nameOrPath: String) -> TrainingJob.Task? {
         if Self.builtInNames.contains(nameOrPath) {
             return nameOrPath.contains(TrainingJob.Task.finetuning.command) ? .finetuning : .pretraining
@@ -57,12 +56,12 @@ extension Recipe {
         return meant.count == 1 ? meant[0] : nil
     }
 
-    /// Reads a recipe's text; keys that it does not have keep their defaults.
+    /// Parses a recipe's text; absent keys keep their defaults.
     ///
     /// - Parameters:
     ///   - yaml: Nested sections in snake case.
-    ///   - path: What errors call the text.
-    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming file, line and key.
+    ///   - path: The text's name for errors.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` that names file, line and key.
     public init(yaml: String, path: String) throws {
         self.init()
         let root: Node?
@@ -119,9 +118,9 @@ extension Recipe {
         }
     }
 
-    /// Sets keys from `key=value` texts, as the command line gives them.
+    /// Sets keys from `key=value` texts, as on the command line.
     ///
-    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming the key, and the nearest one where there is no such key.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` that names the key, and the nearest one if it does not exist.
     public mutating func apply(_ assignments: [String]) throws {
         for assignment in assignments {
             guard let equals = assignment.firstIndex(of: "=") else {
@@ -159,22 +158,21 @@ extension Recipe {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// Quotes what YAML would read as something else than this text.
+    /// Quotes text that YAML would parse as something else.
     private static func quoted(_ text: String) -> String {
         let isPlain =
             !text.isEmpty && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._- ".contains($0)) }
         let isNumberList = text.hasPrefix("[") && text.allSatisfy { $0.isNumber || "[], .-e".contains($0) }
         if isPlain && text.first != "-" || Double(text) != nil || isNumberList { return text }
-        // What JSON writes, YAML reads.
+        // JSON strings are valid YAML.
         return text.jsonQuoted
     }
 }
 
 extension YamlError {
-    /// What is wrong with a file, in one sentence that begins with its name and the line.
+    /// Describes the problem with a file in one sentence that begins with its name and the line.
     ///
     /// - Parameter path: The file.
-    /// - Returns: The sentence.
     func sentence(_ path: String) -> String {
         switch self {
         case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),

@@ -3,10 +3,10 @@ import W2VCorpus
 import W2VObjectives
 
 extension Recipe {
-    /// All keys of recipes, with their types and help, the sections of registered objectives included.
+    /// All keys of recipes, with their types and help, including the sections of registered objectives.
     public static var table: SettingTable<Recipe> { table(with: ObjectiveRegistry.all) }
 
-    /// The keys that mean something for this recipe: of registered objectives, those that it names.
+    /// The keys that apply to this recipe: of registered objectives, those that it names.
     var settings: [Setting<Recipe>] {
         Self.table(with: objectives.names.compactMap(ObjectiveRegistry.find)).settings
     }
@@ -130,7 +130,7 @@ extension LearningRateSchedule.Policy: SettingChoice {}
 extension BatchOptions.Crop: SettingValue {
     private static let names: [(name: String, value: Self)] = [("to_shortest", .toShortest), ("none", .none)]
 
-    /// Reads `to_shortest` or `none`.
+    /// Parses `to_shortest` or `none`.
     ///
     /// - Throws: ``/W2VBackbone/ConfigurationError`` for anything else.
     public init(settingText: String) throws {
@@ -140,9 +140,9 @@ extension BatchOptions.Crop: SettingValue {
         self = found.value
     }
 
-    /// The text that reads back as this value.
+    /// The value as text that parses back to it.
     public var settingText: String { Self.names.first { $0.value == self }?.name ?? rawValue }
 
-    /// What to write, for error messages.
+    /// The expected form, for error messages.
     public static var settingType: String { "one of " + names.map(\.name).joined(separator: ", ") }
 }

@@ -2,9 +2,9 @@ import W2VBackbone
 import W2VObjectives
 
 extension Recipe {
-    /// Checks that the values make sense, each by itself and together.
+    /// Checks that the values are valid, individually and together.
     ///
-    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming the first key that does not.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` that names the first invalid key.
     public func validate() throws {
         try model.validate()
         try precision.validate()

@@ -1,51 +1,51 @@
 import W2VBackbone
 
-// The sections of a recipe that decide when a run saves, logs and looks at itself, and nothing of what it computes.
+// The sections of a recipe that decide when a run saves, logs and validates, without influence on what it computes.
 
 extension Recipe {
     /// The `checkpoint` section.
     public struct CheckpointSection: Sendable, Equatable {
-        /// When the state is saved, besides at the end.
+        /// The interval of saving, besides at the end.
         public var saveEvery = Interval.minutes(10)
         /// Whether the best weights are kept beside the last ones.
         public var keepBest = true
-        /// How many of the newest states stay, `last` among them.
+        /// Number of newest states to keep, including `last`.
         public var keepLastCheckpoints = 1
-        /// After which updates a state is saved and kept for good.
+        /// The updates after which a state is saved and kept permanently.
         public var keepMilestones: Milestones?
-        /// Whether training continues while a checkpoint is being written, from a copy.
+        /// Whether training continues while a checkpoint is written from a copy.
         public var writeCheckpointsAsynchronously = true
-        /// Whether nothing at all is saved.
+        /// Whether nothing is saved.
         public var noSave = false
     }
 
     /// The `logging` section.
     public struct LoggingSection: Sendable, Equatable {
-        /// How many updates a line of the log sums up.
+        /// Number of updates per line of the log.
         public var logEvery = 10
         /// Whether event files for TensorBoard are written.
         public var tensorboard = true
-        /// After how many updates histograms are written to them; `nil` for never.
+        /// Number of updates between histograms in them; `nil` for never.
         public var histogramEvery: Int? = 1_000
         /// Whether the model's share of a measured matrix-product peak is logged.
         public var utilisation = true
-        /// Over how many of the last epochs the speed at the end is averaged.
+        /// Number of final epochs over which the reported speed is averaged.
         public var benchmarkEpochsNum = 3
     }
 
     /// The `validation` section.
     public struct ValidationSection: Sendable, Equatable {
-        /// When validation runs, besides at the end; `nil` only then.
+        /// The interval of validation, besides at the end; `nil` for only then.
         public var every: Interval? = .epochs(1)
     }
 
-    /// The `watch` section: when something is reported that no error tells of.
+    /// The `watch` section: thresholds of training problems that do not cause an error.
     public struct WatchSection: Sendable, Equatable {
-        /// Code books count as collapsed when fewer than this share of their entries are in use; 0 for never.
+        /// The share of code-book entries in use below which the code books count as collapsed; 0 for never.
         public var codePerplexity = 0.025
         /// The multiple of its best value above which the loss counts as diverging; `nil` for never.
         public var divergence: Double? = 1.5
-        /// How many updates in a row must look wrong before anything is said.
+        /// Number of consecutive updates that must look wrong before a warning.
         public var patience = 500
     }
 }

@@ -3,22 +3,22 @@ import W2VBackbone
 import W2VObjectives
 
 extension Recipe {
-    /// Sentences about phases and events that a run will not reach: one for each, with the key that is at fault.
+    /// Returns warnings about phases and events that a run will not reach, each with the key to change.
     ///
-    /// Keys that are harmless in short runs are named only where they have another value than the default.
+    /// Keys that are harmless in short runs are named only if they differ from the default.
     ///
     /// - Parameters:
-    ///   - task: What is learned: keys that do not concern it are left out.
-    ///   - updates: How many updates the run will have, by `max_update` or `max_epoch`, whichever comes first.
-    ///   - epochs: How many epochs these take, the last one perhaps in part.
-    /// - Returns: The sentences; none where everything is reached.
+    ///   - task: The kind of training; keys that do not concern it are left out.
+    ///   - updates: Number of updates of the run, by `max_update` or `max_epoch`, whichever comes first.
+    ///   - epochs: Number of epochs that these take, the last one possibly in part.
     func unreached(_ task: TrainingJob.Task, updates: Int, epochs: Int) -> [String] {
         let end = "the run ends after update \(updates)"
         return task.unreached(self, updates, end) + unreachedRate(updates, end) + unreachedAverage(updates, end)
             + unreachedEvents(updates, epochs, end)
     }
 
-    /// What the learning rate does not come to: its peak, its fall, or the end of its fall.
+    /// Returns warnings about the parts of the learning-rate schedule that are not reached: peak, decay, or end of
+    /// decay.
     private func unreachedRate(_ updates: Int, _ end: String) -> [String] {
         let schedule = optimization.learningRate
         let maxUpdate = optimization.maxUpdate
@@ -39,7 +39,7 @@ extension Recipe {
                     + "falls from \(short(schedule.peak))"
             ]
         }
-        // The last update is one step short of the schedule's end.
+        // The last update is one step before the schedule's end.
         let least = schedule.value(step: max(1, updates - 1), maxUpdate: updates)
         let floor = schedule.finalScale * schedule.peak
         if updates < maxUpdate, last > floor + 0.1 * (schedule.peak - floor), last > 1.01 * least {
@@ -66,7 +66,7 @@ extension Recipe {
         ]
     }
 
-    /// What would happen after an update or epoch that does not come.
+    /// Returns warnings about events after an update or epoch that is not reached.
     private func unreachedEvents(_ updates: Int, _ epochs: Int, _ end: String) -> [String] {
         var sentences: [String] = []
         func look(_ key: String, _ interval: Interval?, _ meaning: String) {

@@ -1,41 +1,41 @@
 import Foundation
 import W2VBackbone
 
-/// The learning rate as a function of the update's number alone: NVIDIA's polynomial and exponential policies.
+/// The learning rate as a function of the update's number: NVIDIA's polynomial and exponential policies.
 public struct LearningRateSchedule: Sendable, Equatable {
-    /// How the rate falls after warm-up and hold.
+    /// The decay of the rate after warm-up and hold.
     public enum Policy: String, Sendable, Codable, CaseIterable {
-        /// As a power of the part of training that is left.
+        /// A power of the remaining part of training.
         case polynomial
-        /// By the same factor at every update.
+        /// A constant factor per update.
         case exponential
-        /// It does not fall.
+        /// No decay.
         case constant
     }
 
-    /// The highest rate.
+    /// The peak rate.
     public var peak = 5e-4
-    /// How the rate falls.
+    /// The decay of the rate.
     public var policy = Policy.polynomial
-    /// Updates in which the rate rises linearly.
+    /// Number of updates in which the rate rises linearly.
     public var warmupUpdates = 32_000
-    /// Updates at the highest rate.
+    /// Number of updates at the peak rate.
     public var holdUpdates = 0
-    /// Where the rise begins, as a part of the highest rate.
+    /// The rate at the start of the warm-up, relative to the peak.
     public var initialScale = 0.0
-    /// Where the fall ends, as a part of the highest rate.
+    /// The rate at the end of the decay, relative to the peak.
     public var finalScale = 0.0
     /// The polynomial's power.
     public var polynomialPower = 1.0
-    /// The exponential's factor an update; `nil` for the one that reaches the final scale at the last update.
+    /// The exponential decay's factor per update; `nil` for the one that reaches the final scale at the last update.
     public var exponentialDecay: Double?
 
-    /// The BASE model's pre-training values.
+    /// Makes the BASE model's pre-training schedule.
     public init() {}
 
-    /// Checks that the values make sense together.
+    /// Checks that the values are valid together.
     ///
-    /// - Throws: ``/W2VBackbone/ConfigurationError`` naming the key.
+    /// - Throws: ``/W2VBackbone/ConfigurationError`` that names the key.
     func validate(maxUpdate: Int) throws {
         guard peak >= 0, initialScale >= 0, finalScale >= 0, warmupUpdates >= 0, holdUpdates >= 0 else {
             throw ConfigurationError("optimization: learning rate, its scales, warm-up and hold must be at least 0")
@@ -51,22 +51,21 @@ public struct LearningRateSchedule: Sendable, Equatable {
         }
     }
 
-    /// The rate of an update.
+    /// Returns the rate of an update.
     ///
-    /// NVIDIA's program asks its policy for 1 before the first update and for u after update u, so that update u uses
-    /// the policy's value at max(1, u − 1); so does this.
+    /// NVIDIA's program evaluates its policy at 1 before the first update and at u after update u, so that update u
+    /// uses the policy's value at max(1, u − 1); so does this.
     ///
     /// - Parameters:
     ///   - update: The update's number, from 1.
     ///   - maxUpdate: The last update's number.
-    /// - Returns: The rate.
     public func rate(update: Int, maxUpdate: Int) -> Double {
         value(step: max(1, update - 1), maxUpdate: maxUpdate)
     }
 
-    /// The policy's value at a step, from 1.
+    /// Returns the policy's value at a step, from 1.
     ///
-    /// As in NVIDIA's, the polynomial's power is taken of the part of everything after warm-up, hold included.
+    /// As in NVIDIA's program, the polynomial decay is relative to everything after warm-up, including the hold.
     func value(step: Int, maxUpdate: Int) -> Double {
         let (first, last) = (initialScale * peak, finalScale * peak)
         if step <= warmupUpdates {

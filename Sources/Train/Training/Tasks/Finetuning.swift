@@ -8,17 +8,17 @@ import W2VObjectives
 import W2VTorch
 
 extension TrainingJob.Task {
-    /// Recognition from recordings and transcripts, by the CTC loss.
+    /// Speech recognition from recordings and transcripts, with the CTC loss.
     public static let finetuning = TrainingJob.Task(
         rawValue: "finetuning", phrase: "fine-tuning", command: "finetune", model: .ctc, readsLabels: true,
         recordsSteps: false, exclusion: "; they count as empty transcripts",
-        // The model has the settings of its code books, but no use for them.
+        // The model has the settings of its code books, but does not use them.
         codeBooks: { _ in (0, 0) }, isMeant: { $0.ctc != CTCConfiguration() }, unreached: { $0.frozenEncoder($1, $2) },
         make: { try $0.finetuning(shardedOver: $1, logger: $2) })
 }
 
 extension Recipe {
-    /// A sentence about an encoder that never learns.
+    /// Returns a warning about an encoder that never learns.
     fileprivate func frozenEncoder(_ updates: Int, _ end: String) -> [String] {
         guard ctc.freezeFinetuneUpdates >= updates else { return [] }
         return [
@@ -29,7 +29,7 @@ extension Recipe {
 }
 
 extension RunPreparation {
-    /// Builds a recognizer, and looks for utterances that it cannot learn from.
+    /// Builds a recognizer, and checks for utterances that it cannot learn from.
     fileprivate func finetuning(shardedOver shards: ProcessGroup?, logger: Logger) throws -> FinetuningTask {
         let (job, recipe, manifest) = (run.job, run.recipe, manifests.training)
         let dictionary = try dictionary(logger)
@@ -51,7 +51,7 @@ extension RunPreparation {
         return task
     }
 
-    /// Where the weights come from; what becomes of a recognizer's output layer is logged.
+    /// Loads or initializes the weights, and logs how a recognizer's output layer is treated.
     private func weights(
         _ dictionary: LabelDictionary, _ logger: Logger
     ) throws -> FinetuningTask.Weights {
@@ -112,7 +112,7 @@ extension RunPreparation {
         return .recognizer(origin, layer)
     }
 
-    /// Tells how many training utterances have nothing to learn from, and refuses lists of nothing else.
+    /// Logs how many training utterances have empty transcripts, and refuses lists of only such utterances.
     private func lookForEmptyTranscripts(_ dictionary: LabelDictionary, _ logger: Logger) throws {
         let manifest = manifests.training
         let boundary = dictionary.index(of: LabelDictionary.wordBoundary)
@@ -130,7 +130,7 @@ extension RunPreparation {
             """, metadata: ["file": "\(manifest.name)"])
     }
 
-    /// The labels that are learned: a resumed run's own, else those of the file beside the first training manifest.
+    /// Reads the dictionary: a resumed run's own, or the file beside the first training manifest.
     private func dictionary(_ logger: Logger) throws -> LabelDictionary {
         let (job, recipe) = (run.job, run.recipe)
         let file = LabelDictionary.file(for: job.train[0].url, labels: recipe.data.labels)

@@ -5,7 +5,7 @@ import W2VInterchange
 import W2VObjectives
 import W2VTorch
 
-/// Learning to write labels from recordings and their transcripts, by the CTC loss.
+/// Fine-tuning for speech recognition from recordings and their transcripts, with the CTC loss.
 final class FinetuningTask: TrainingTask {
     let description: ModelDescription
     let groups: [ParameterGroup]
@@ -20,13 +20,13 @@ final class FinetuningTask: TrainingTask {
     private let recipe: Recipe
     private let device: Device
 
-    /// Where weights come from.
+    /// The source of the weights.
     enum Weights {
-        /// Random numbers.
+        /// Random initialization.
         case random
         /// The part that a model of another task shares; the output layer is new.
         case shared(Checkpoint)
-        /// A recognizer's shared part, and the rows of its output layer that the dictionary has symbols for.
+        /// A recognizer's shared part, and the rows of its output layer for the dictionary's symbols.
         case recognizer(Checkpoint, OutputLayer)
         /// This task's own checkpoint.
         case all(Checkpoint)
@@ -82,7 +82,7 @@ final class FinetuningTask: TrainingTask {
 
     var leastSamples: Int { recipe.model.convFeatureLayers.receptiveField }
 
-    /// A sentence about utterances that are too short for their masked spans; `nil` if all are long enough.
+    /// Returns a warning about utterances that are too short for their masked spans; `nil` if all are long enough.
     func tooShortForMasks(_ manifest: Manifest) -> String? {
         recipe.utterancesTooShortForMasks(
             manifest, leastSamples: leastSamples, consequence: "and their frames are not masked",
@@ -111,7 +111,7 @@ final class FinetuningTask: TrainingTask {
             freezesBackbone: update <= recipe.ctc.freezeFinetuneUpdates, counts: counts)
     }
 
-    /// A batch with the objectives' draws.
+    /// Makes the model's input: a batch with the objectives' random draws.
     private func input(
         _ batch: MicroBatch, _ layout: RaggedLayout, masks: [Mask], from source: DrawSource
     ) throws -> ObjectiveBatch<CTCObjective> {
@@ -123,7 +123,7 @@ final class FinetuningTask: TrainingTask {
             from: source, for: model)
     }
 
-    /// What is known of a batch's sums before the loss is.
+    /// Returns the sums of a batch that are known before the loss.
     private func counts(_ batch: MicroBatch, _ input: ObjectiveBatch<CTCObjective>) -> Statistics {
         var sums = Statistics()
         sums.sampleSize = CTCObjective.lossUnits(input.utterances).reduce(0, +)
@@ -135,8 +135,8 @@ final class FinetuningTask: TrainingTask {
 
     /// Masks a sub-batch.
     ///
-    /// The frames of an utterance too short for its spans stay as they are, as short words are worth transcribing; its
-    /// channels are masked.
+    /// Frames of an utterance that is too short for its spans stay unmasked, since short words are worth transcribing;
+    /// its channels are masked.
     private func drawMask(_ frames: [Int], update: Int, subBatch: Int) throws -> Mask {
         try Mask.draw(
             recipe.effectiveMasking, lengths: frames,
@@ -144,7 +144,7 @@ final class FinetuningTask: TrainingTask {
             channels: recipe.model.encoderEmbedDim, seed: recipe.seed, update: update, subBatch: subBatch)
     }
 
-    /// Whether a span has room beside the others' first frames.
+    /// Returns whether a span fits beside the others' first frames.
     private func canMask(frames: Int) -> Bool {
         let masking = recipe.masking.time
         let spans = max(
@@ -152,7 +152,7 @@ final class FinetuningTask: TrainingTask {
         return Double(frames - masking.length) > spans
     }
 
-    /// Operations of a micro-batch; while the encoder is frozen, it runs forward only.
+    /// Counts the operations of a micro-batch; while the encoder is frozen, it only runs forward.
     private func operations(_ batch: MicroBatch, _ mask: Mask, update: Int) -> Double {
         let count = model.operations(samples: batch.lengths, masked: mask.frames)
         guard update > recipe.ctc.freezeFinetuneUpdates else { return count.inference }
@@ -161,7 +161,7 @@ final class FinetuningTask: TrainingTask {
     }
 
     func validationPlan(_ manifest: Manifest) throws -> BatchPlan {
-        // Whatever the longest utterance is, it is measured.
+        // The longest utterance is measured, whatever its length.
         let tokens = max(recipe.batching.maxTokensValid ?? recipe.batching.maxTokens, manifest.sampleCounts.max() ?? 1)
         return try BatchPlan.sequential(
             manifest,
@@ -203,7 +203,7 @@ final class FinetuningTask: TrainingTask {
                 }
             }
         }
-        // Too short for a frame: nothing is recognized in them, and they count.
+        // Utterances that are too short for a frame: nothing is recognized in them, and they count.
         for excluded in share.positions(of: plan.excluded.count).map({ plan.excluded[$0] }) {
             result.utterances += 1
             errors.add(reference: try labels.encode(manifest, at: excluded.utterance), hypothesis: [])
@@ -212,7 +212,7 @@ final class FinetuningTask: TrainingTask {
         return result
     }
 
-    /// A sentence about utterances whose labels cannot fit their frames; `nil` if all do.
+    /// Returns a warning about utterances whose labels do not fit their frames; `nil` if all do.
     ///
     /// CTC needs a frame for each label, and one more between two equal labels.
     func labelsThatDoNotFit(_ manifest: Manifest) throws -> String? {
@@ -236,7 +236,7 @@ final class FinetuningTask: TrainingTask {
 }
 
 extension Array {
-    /// The elements that fulfill a condition, and the others.
+    /// Separates the elements that fulfill a condition from the others.
     fileprivate func separated(_ isFirst: (Element) -> Bool) -> (first: [Element], others: [Element]) {
         (filter(isFirst), filter { !isFirst($0) })
     }

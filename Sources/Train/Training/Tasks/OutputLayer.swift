@@ -7,32 +7,33 @@ import W2VTorch
 ///
 /// Symbols are compared code point by code point. The blank is row 0 on both sides, whatever its name.
 struct OutputLayer {
-    /// Where the row of a symbol comes from.
+    /// The source of a symbol's row.
     enum Row: Equatable {
-        /// The recognizer's row of this number.
+        /// The recognizer's row with this index.
         case kept(Int)
-        /// The row that a new output layer would have: the recognizer does not know the symbol.
+        /// A random row, as in a new output layer: the recognizer does not know the symbol.
         case new
-        /// A row that follows the blank's and stays below it, for a special that neither recognizer nor transcripts have.
+        /// The blank's row with a lower bias, for a special symbol that neither the recognizer nor the transcripts
+        /// have.
         ///
-        /// A random row would now and then win, and be heard as a break between two equal letters.
+        /// A random row would sometimes win, and separate two equal letters like a blank.
         case silent
     }
 
     /// One row for each symbol of the dictionary.
     let rows: [Row]
-    /// Symbols of the recognizer that the dictionary lacks; its specials are not among them.
+    /// Symbols of the recognizer that the dictionary lacks, without its special symbols.
     let dropped: [String]
     private let dictionary: LabelDictionary
 
-    /// How far below the blank's a silent row's logits lie.
+    /// The distance of a silent row's logits below the blank's.
     private static let silence = 30.0
 
-    /// Pairs the symbols of two dictionaries.
+    /// Matches the symbols of two dictionaries.
     ///
     /// - Parameters:
     ///   - labels: The recognizer's symbols, the blank first.
-    ///   - dictionary: What is to be learned.
+    ///   - dictionary: The new symbols.
     ///   - used: The labels that occur in the transcripts.
     init(labels: [String], dictionary: LabelDictionary, used: Set<Int>) {
         self.dictionary = dictionary
@@ -47,20 +48,20 @@ struct OutputLayer {
         dropped = labels.dropFirst().filter { !kept.contains(ExactText($0)) }
     }
 
-    /// Whether a row of a symbol that people write is kept; word boundaries alone say nothing.
+    /// Whether a row of a written symbol is kept; word boundaries alone do not count.
     var keepsLetters: Bool {
         zip(dictionary.symbols, rows).dropFirst(LabelDictionary.specials.count).contains { symbol, row in
             if case .kept = row { symbol != LabelDictionary.wordBoundary } else { false }
         }
     }
 
-    /// Symbols that get a new row.
+    /// The symbols that get a new row.
     var new: [String] { zip(dictionary.symbols, rows).filter { $1 == .new }.map(\.0) }
 
-    /// What is kept, as a line for people.
+    /// Summarizes the kept rows for people.
     ///
     /// - Parameter path: The recognizer.
-    /// - Returns: A line without an end.
+    /// - Returns: A line without a final period.
     func summary(of path: String) -> String {
         let count = rows.count { if case .kept = $0 { true } else { false } }
         var parts = [
@@ -75,22 +76,20 @@ struct OutputLayer {
         return parts.joined(separator: "; ")
     }
 
-    /// Symbols in a message, with their code points where a screen does not show them.
+    /// Lists symbols in a message, with their code points if they are not visible.
     ///
     /// - Parameter symbols: Any number; the first ten are listed.
-    /// - Returns: The symbols in quotation marks.
     static func list(_ symbols: [String]) -> String {
         let more = symbols.count > 10 ? " and \(symbols.count - 10) more" : ""
         return symbols.prefix(10).map(\.quotedWithCodePoints).joined(separator: ", ") + more
     }
 
-    /// Puts the rows together.
+    /// Assembles the rows.
     ///
     /// - Parameters:
     ///   - own: The recognizer's weight [labels, channels] or bias [labels].
     ///   - fresh: The same of a new output layer, [symbols, channels] or [symbols].
-    /// - Returns: As `fresh`.
-    /// - Throws: `TorchError.operation` if LibTorch refuses.
+    /// - Returns: A tensor shaped like `fresh`.
     func combine(_ own: Tensor, _ fresh: Tensor) throws -> Tensor {
         let labels = own.size(0)
         let all = try Tensor.concatenate([own.to(dtype: fresh.dtype), fresh])

@@ -1,14 +1,14 @@
 import W2VTorch
 
-/// Parameters that are updated together, with their optimizer and, if wanted, their average.
+/// Parameters that are updated together, with their optimizer and optional moving average.
 struct ParameterGroup {
-    /// The name in saved states.
+    /// The group's name in saved states.
     let name: String
     /// The parameters and their gradients.
     let parameters: FlatParameters
     /// The optimizer.
     let optimizer: any Optimizer
-    /// The moving average of the parameters, where the recipe wants one.
+    /// The moving average of the parameters, if the recipe asks for one.
     let average: AveragedParameters?
     /// The first update that changes the group.
     let firstUpdate: Int
@@ -37,12 +37,13 @@ struct ParameterGroup {
         average = try options.ema > 0 ? AveragedParameters(self.parameters, decay: options.ema) : nil
     }
 
-    /// Changes the FP32 weights, or this process's part of them, by the gradients.
+    /// Updates the FP32 weights, or this process's share of them.
     func step(learningRate: Double, gradientScale: Double) throws {
         try optimizer.step(learningRate: learningRate, gradientScale: gradientScale)
     }
 
-    /// Hands changed weights to the module, exchanges them with the other processes where they are sharded, and averages.
+    /// Passes the changed weights to the module, exchanges them with the other processes if they are sharded, and
+    /// averages.
     func publish() throws {
         try parameters.publish()
         try average?.update()

@@ -2,32 +2,30 @@ import W2VBackbone
 import W2VObjectives
 import W2VTorch
 
-/// A micro-batch that is ready for the model: its samples are on the device, and its random choices are made.
+/// A micro-batch that is ready for the model: its samples are on the device, and its random draws are made.
 protocol PreparedMicroBatch {
     /// The utterances.
     var batch: MicroBatch { get }
 
-    /// Adds the micro-batch's gradients to those of the parameters.
+    /// Adds the micro-batch's gradients to the parameters' gradients.
     ///
     /// - Parameter lossScale: The factor on the loss before the backward pass.
     /// - Returns: The sums, which a device may still be computing.
-    /// - Throws: What the model throws.
     func addGradients(lossScale: Double) throws -> PendingSums
 }
 
-/// The sums of a micro-batch whose work a device may not have done yet.
+/// The sums of a micro-batch that a device may still be computing.
 struct PendingSums {
-    /// What is known without the device.
+    /// The sums that are known without the device.
     let counts: Statistics
     /// The loss and the metrics, on the device.
     let numbers: Tensor
-    /// What reads them.
+    /// The layout of `numbers`.
     let summation: LossTerms.Summation
 
-    /// Waits until the device is done.
+    /// Waits until the device has computed the loss and the metrics.
     ///
-    /// - Returns: The sums.
-    /// - Throws: `TorchError` if they cannot be read.
+    /// - Returns: All sums.
     func wait() throws -> Statistics {
         var sums = counts
         let (loss, metrics) = try summation(numbers)
@@ -37,16 +35,16 @@ struct PendingSums {
     }
 }
 
-/// A micro-batch for a model of some objective.
+/// A micro-batch for a model of any leading objective.
 struct PreparedBatch<Main: LeadingObjective>: PreparedMicroBatch {
     let batch: MicroBatch
-    /// The batch with its draws, where the model is.
+    /// The batch with its draws, on the model's device.
     let input: ObjectiveBatch<Main>
     /// The model.
     let model: ObjectiveModel<Main>
-    /// Does passes again where their shapes repeat, if the run wants it.
+    /// Records and replays passes of repeated shapes, if the run asks for it.
     var recorded: RecordedObjective<Main>?
-    /// The run's seed.
+    /// The run's random seed.
     let seed: UInt64
     /// The update's number.
     let update: Int
@@ -54,7 +52,7 @@ struct PreparedBatch<Main: LeadingObjective>: PreparedMicroBatch {
     let microBatch: Int
     /// Whether no gradient reaches the backbone.
     var freezesBackbone = false
-    /// What is known of the sums before the loss is.
+    /// The sums that are known before the loss.
     let counts: Statistics
 
     func addGradients(lossScale: Double) throws -> PendingSums {

@@ -5,7 +5,7 @@ import W2VObjectives
 import W2VTorch
 
 extension TrainingJob.Task {
-    /// Representations from recordings alone, by the contrastive objective.
+    /// Representations from recordings alone, with the contrastive objective.
     public static let pretraining = TrainingJob.Task(
         rawValue: "pretraining", phrase: "pre-training", command: "pretrain", model: .pretraining, readsLabels: false,
         recordsSteps: true, exclusion: "",
@@ -18,7 +18,7 @@ extension TrainingJob.Task {
 }
 
 extension RunPreparation {
-    /// Builds a pre-training model, and looks for utterances that are too short for it.
+    /// Builds a pre-training model, and checks for utterances that are too short for it.
     fileprivate func pretraining(shardedOver shards: ProcessGroup?, logger: Logger) throws -> PretrainingTask {
         let recipe = run.recipe
         guard recipe.masking.time.probability > 0 else {
@@ -37,7 +37,7 @@ extension RunPreparation {
 }
 
 extension Recipe {
-    /// A sentence about a Gumbel temperature that hardly falls.
+    /// Returns a warning about a Gumbel temperature that hardly decreases.
     fileprivate func slowTemperature(_ updates: Int, _ end: String) -> [String] {
         guard model.quantizeTargets else { return [] }
         let schedule = TemperatureSchedule(model.latentTemp)

@@ -5,7 +5,7 @@ import W2VInterchange
 import W2VObjectives
 import W2VTorch
 
-/// Learning representations from recordings alone, by the contrastive objective.
+/// Pre-training of representations from recordings alone, with the contrastive objective.
 final class PretrainingTask: TrainingTask {
     let description: ModelDescription
     let groups: [ParameterGroup]
@@ -20,7 +20,7 @@ final class PretrainingTask: TrainingTask {
     private let device: Device
     private let recorded: RecordedObjective<ContrastiveObjective>?
 
-    /// Builds the model: from a checkpoint's weights if there are any, else from random ones.
+    /// Builds the model from a checkpoint's weights, if given, or with random weights.
     init(_ recipe: Recipe, weights: Checkpoint?, device: Device, shardedOver group: ProcessGroup? = nil) throws {
         self.recipe = recipe
         self.device = device
@@ -44,15 +44,14 @@ final class PretrainingTask: TrainingTask {
         groups = [try ParameterGroup("model", learning, recipe.optimization, shardedOver: group)]
     }
 
-    /// Those of three frames: two masked ones, that each has a distractor, beside one that is not.
+    /// The samples of three frames: two masked ones, so that each has a distractor, and one unmasked.
     var leastSamples: Int { recipe.model.convFeatureLayers.samples(frames: 3) }
 
-    /// A sentence about utterances that are too short for their masked spans; `nil` if all are long enough.
+    /// Returns a warning about utterances that are too short for their masked spans; `nil` if all are long enough.
     ///
     /// - Parameters:
     ///   - manifest: The utterances.
     ///   - isLearnedFrom: Whether some of them have to be long enough.
-    /// - Returns: The sentence.
     /// - Throws: ``/W2VBackbone/ConfigurationError`` if none is.
     func tooShortForMasks(_ manifest: Manifest, isLearnedFrom: Bool) throws -> String? {
         let masking = recipe.masking.time
@@ -80,7 +79,7 @@ final class PretrainingTask: TrainingTask {
             microBatch: microBatch, counts: counts)
     }
 
-    /// Operations of a micro-batch, its masked frames spread evenly over it.
+    /// Counts the operations of a micro-batch, with its masked frames spread evenly over it.
     private func operations(_ batch: MicroBatch, masked: Int, of frames: Int) -> Double {
         let share = Double(masked) / Double(max(1, frames))
         let counts = batch.lengths.map { Int(Double(recipe.model.convFeatureLayers.frames(samples: $0)) * share) }
@@ -88,7 +87,8 @@ final class PretrainingTask: TrainingTask {
             trainsExtractor: recipe.model.featureGradMult > 0, layerDrop: recipe.model.encoderLayerdrop)
     }
 
-    /// A batch with its mask and the objectives' draws: functions of seed, update and the sub-batches' numbers alone.
+    /// Makes the model's input: a batch with its mask and random draws, which are functions of seed, update and the
+    /// sub-batches' numbers.
     private func input(
         _ batch: MicroBatch, update: Int, firstSubBatch: Int, trains: Bool
     ) throws -> PretrainingBatch {
@@ -107,7 +107,7 @@ final class PretrainingTask: TrainingTask {
             for: model)
     }
 
-    /// What is known of a batch's sums before the loss is.
+    /// Returns the sums of a batch that are known before the loss.
     private func counts(_ batch: MicroBatch, _ input: PretrainingBatch) -> Statistics {
         var sums = Statistics()
         sums.samples = batch.samples.count
@@ -136,7 +136,7 @@ final class PretrainingTask: TrainingTask {
         try withoutGradient {
             while let part = try loader.next() {
                 let batch = MicroBatch([part])
-                // Training counts updates from 1: number 0 is validation's, always the same.
+                // Training counts updates from 1; validation always uses the draws of number 0.
                 let input = try input(batch, update: 0, firstSubBatch: part.position, trains: false)
                 var sums = counts(batch, input)
                 (sums.loss, sums.metrics) = try model(input, .inference).sums()
@@ -148,7 +148,7 @@ final class PretrainingTask: TrainingTask {
     }
 }
 
-/// Where a model's random weights come from.
+/// Returns the seed of a model's random weights.
 func initializationSeed(_ recipe: Recipe) -> Int64 {
     var stream = RandomStream(seed: recipe.seed, purpose: .initialization)
     return stream.seed()

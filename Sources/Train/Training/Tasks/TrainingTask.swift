@@ -7,70 +7,69 @@ import W2VInterchange
 import W2VObjectives
 import W2VTorch
 
-/// What pre-training and fine-tuning do differently.
+/// The differences between pre-training and fine-tuning.
 protocol TrainingTask: AnyObject {
     /// The model.
     var module: any ConvertibleModel { get }
-    /// What the model is, for its checkpoint.
+    /// The model's description, for its checkpoint.
     var description: ModelDescription { get }
     /// The parameters that learn.
     var groups: [ParameterGroup] { get }
-    /// Encodes labels, where the task has any.
+    /// The dictionary that encodes labels; `nil` without labels.
     var dictionary: LabelDictionary? { get }
-    /// The metrics that it reports besides the loss.
+    /// The metrics that it reports in addition to the loss.
     var metrics: [Metric] { get }
-    /// The name of the value that the best checkpoint has the lowest of: `loss`, or one of ``metrics``.
+    /// The value that is lowest for the best checkpoint: `loss`, or the name of one of ``metrics``.
     var metric: String { get }
 
-    /// The samples that an utterance needs at least, or there is nothing in it to learn from.
+    /// The fewest samples of an utterance that the task can learn from.
     var leastSamples: Int { get }
 
-    /// Whether backward passes are recorded, and then done without anybody noticing how far they are.
+    /// Whether backward passes are recorded and replayed, so that completed gradients cannot be observed during the
+    /// pass.
     var recordsSteps: Bool { get }
 
-    /// Brings a micro-batch to the device, and makes its random choices: what can be done while the device is busy with
-    /// another.
+    /// Copies a micro-batch to the device, and makes its random draws: work that can be done while the device is busy
+    /// with another one.
     ///
     /// - Parameters:
     ///   - batch: The utterances.
     ///   - update: The update's number, from 1.
     ///   - microBatch: The micro-batch's number in the update.
-    /// - Returns: The micro-batch, ready for the model.
-    /// - Throws: `ConfigurationError` for masks that utterances are too short for.
+    /// - Throws: `ConfigurationError` for utterances that are too short for their masks.
     func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> any PreparedMicroBatch
 
-    /// The parameters that get no gradient in an update, whichever micro-batch and process computes it.
+    /// Returns the parameters without a gradient in an update, which are the same for all micro-batches and processes.
     ///
     /// - Parameter update: The update's number, from 1.
-    /// - Returns: Names: those of dropped and frozen layers.
+    /// - Returns: The names of the parameters in dropped and frozen layers.
     func parametersWithoutGradient(update: Int) -> Set<String>
 
-    /// Which held-out utterances are measured together.
+    /// Groups held-out utterances into batches.
     ///
     /// - Parameter manifest: The held-out recordings.
-    /// - Returns: The plan.
-    /// - Throws: `CorpusError`, as when no utterance is left.
+    /// - Throws: `CorpusError`, for example if no utterance is left.
     func validationPlan(_ manifest: Manifest) throws -> BatchPlan
 
-    /// Measures the model on this process's share of held-out recordings, which always get the same masks.
+    /// Evaluates the model on this process's share of held-out recordings, which always get the same masks.
     ///
     /// - Parameters:
     ///   - manifest: The held-out recordings.
-    ///   - share: Which of the plan's batches are this process's.
-    /// - Returns: What was counted.
-    /// - Throws: What the data or the model threw.
+    ///   - share: Selects this process's batches of the plan.
+    /// - Throws: An error of the data or the model.
     func tally(_ manifest: Manifest, share: ProcessShare) throws -> ValidationTally
 }
 
 extension Recipe {
-    /// Names utterances that are too short for the spans that masks are made of.
+    /// Names the utterances that are too short for their masks' spans.
     ///
     /// - Parameters:
     ///   - manifest: The utterances.
-    ///   - leastSamples: Those of utterances that are learned from.
-    ///   - consequence: What becomes of the others.
-    ///   - isTooShort: Whether this many frames are too few.
-    /// - Returns: A sentence, and whether it is about all utterances that are learned from; `nil` if all are long enough.
+    ///   - leastSamples: Minimum number of samples of utterances that are learned from.
+    ///   - consequence: What happens to the named utterances, as the end of a sentence.
+    ///   - isTooShort: Returns whether this many frames are too few.
+    /// - Returns: A warning, and whether it is about all utterances that are learned from; `nil` if all are long
+    ///   enough.
     func utterancesTooShortForMasks(
         _ manifest: Manifest, leastSamples: Int, consequence: String, isTooShort: (Int) -> Bool
     ) -> (sentence: String, areAll: Bool)? {
@@ -97,19 +96,19 @@ extension Recipe {
 }
 
 extension TrainingTask {
-    /// Measures the model on held-out recordings, every one of them once, whatever the number of processes.
+    /// Evaluates the model on held-out recordings, each of them once, independently of the number of processes.
     ///
     /// - Parameters:
     ///   - manifest: The held-out recordings.
-    ///   - cluster: The processes that share the work, if there are others.
-    /// - Returns: The same in every process.
-    /// - Throws: What the data or the model threw.
+    ///   - cluster: The processes that share the work, if there are several.
+    /// - Returns: The result, the same in every process.
+    /// - Throws: An error of the data or the model.
     func validate(_ manifest: Manifest, among cluster: Cluster? = nil) throws -> ValidationTally {
         guard let cluster else { return try tally(manifest, share: .everything) }
         let own = Result { try tally(manifest, share: ProcessShare(rank: cluster.rank, size: cluster.size)) }
         var share = ValidationShare()
         do { share.tally = try own.get() } catch { share.isTheModels = error is DecoderError }
-        // What goes wrong in one process is heard by all, and they save together before they end.
+        // All processes learn of a failure in one of them, and save together before they end.
         let all = try cluster.exchange(share)
         let tallies = all.compactMap(\.tally)
         guard tallies.count == all.count else {
@@ -121,19 +120,19 @@ extension TrainingTask {
     }
 }
 
-/// What a process tells the others of its part in validation.
+/// A process's part of validation, as the others receive it.
 private struct ValidationShare: Codable {
-    /// What it counted; `nil` if it failed.
+    /// The process's result; `nil` if it failed.
     var tally: ValidationTally?
-    /// Whether the model is to blame for that.
+    /// Whether the model caused the failure.
     var isTheModels = false
 }
 
-/// A failure in validation that every process has heard of, so that all do the same about it.
+/// A failure in validation that all processes know of, so that all react in the same way.
 struct ValidationFailure: ExplainedError {
-    /// This process's own error, or that another one has failed.
+    /// This process's own error, or a note that another one failed.
     let failure: any Error
-    /// Whether the model is to blame, and not the data.
+    /// Whether the model caused it, rather than the data.
     let isTheModels: Bool
 
     var kind: ErrorKind { (failure as? any ExplainedError)?.kind ?? .failure }

@@ -1,8 +1,8 @@
-/// What validation counts: those of several processes add up.
+/// The counts of validation, which can be added over processes.
 struct ValidationTally: Codable {
-    /// The sums, the objectives' metrics among them.
+    /// The sums, including the objectives' metrics.
     var statistics = Statistics()
-    /// How many utterances were looked at.
+    /// Number of evaluated utterances.
     var utterances = 0
 
     static func += (left: inout ValidationTally, right: ValidationTally) {
@@ -10,9 +10,9 @@ struct ValidationTally: Codable {
         left.utterances += right.utterances
     }
 
-    /// A value by its name in the log.
+    /// Returns a value by its name in the log.
     ///
     /// - Parameter name: `loss`, or a metric's name.
-    /// - Returns: The value; `nil` where there is none.
+    /// - Returns: The value; `nil` if there is none.
     func value(_ name: String) -> Double? { name == "loss" ? statistics.meanLoss : statistics.metrics.value(name) }
 }

@@ -1,11 +1,11 @@
 import W2VTorch
 
-/// The stages of an update around the model, as profiles call them.
+/// The stages of an update around the model, as profiles name them.
 extension Profile.Stage {
     /// Waiting for a batch.
     package static let dataWait = Self("data wait")
-    /// The way of a batch to the device, and its random choices: masks, negatives and noise.
+    /// Copying a batch to the device, and its random draws: masks, negatives and noise.
     package static let draws = Self("masks and negatives")
-    /// Norm and clipping of gradients, and the optimizer.
+    /// Gradient norm and clipping, and the optimizer.
     package static let optimizer = Self("optimizer")
 }

@@ -5,11 +5,11 @@ import W2VInterchange
 import W2VKernels
 import W2VTorch
 
-/// The updates of a model by themselves, without a run's folder, held-out sets and logs: what a benchmark times.
+/// Updates of a model without a run's folder, held-out sets and logs, as benchmarks measure them.
 ///
-/// Task and step are those that train.
+/// Task and update step are those of training.
 package final class StandaloneUpdates {
-    /// The counts of an update.
+    /// The amounts of work in an update.
     package struct Counts {
         /// Samples of audio.
         package var samples: Int
@@ -21,7 +21,7 @@ package final class StandaloneUpdates {
         package var operations: Double
     }
 
-    /// The model and what it learns.
+    /// The model and its objectives.
     let task: any TrainingTask
     private let step: UpdateStep
     private let optimization: Recipe.OptimizationSection
@@ -31,13 +31,13 @@ package final class StandaloneUpdates {
     /// Prepares pre-training.
     ///
     /// - Parameters:
-    ///   - recipe: The architecture, and how it is trained.
-    ///   - weights: The checkpoint whose weights training starts from; `nil` for random ones.
+    ///   - recipe: The architecture and the training settings.
+    ///   - weights: The checkpoint whose weights training starts from; `nil` for random weights.
     ///   - data: The audio.
     ///   - device: The device that the model runs on.
-    ///   - group: The processes that the optimizer's state is sharded over, if it is.
+    ///   - group: The processes among which the optimizer's state is sharded, if it is.
     ///   - summation: Makes the summation of gradients over processes, if there is one.
-    ///   - logger: Gets what people should know.
+    ///   - logger: Receives what people should know.
     /// - Throws: `CheckpointError` for a checkpoint of another task; `ConfigurationError`, `TorchError`.
     package convenience init(
         pretraining recipe: Recipe, weights: Checkpoint?, on data: any MicroBatchSource, device: Device,
@@ -53,13 +53,13 @@ package final class StandaloneUpdates {
     /// Prepares fine-tuning.
     ///
     /// - Parameters:
-    ///   - recipe: The architecture, and how it is trained.
+    ///   - recipe: The architecture and the training settings.
     ///   - labels: The symbols of the output layer.
-    ///   - weights: The checkpoint whose weights training starts from, a recognizer of these labels or a pre-trained model;
-    ///     `nil` for random ones.
+    ///   - weights: The checkpoint whose weights training starts from, a recognizer of these labels or a pre-trained
+    ///     model; `nil` for random weights.
     ///   - data: The audio, with labels.
     ///   - device: The device that the model runs on.
-    ///   - logger: Gets what people should know.
+    ///   - logger: Receives what people should know.
     /// - Throws: `CheckpointError`, `ConfigurationError`, `TorchError`.
     package convenience init(
         finetuning recipe: Recipe, labels: LabelDictionary, weights: Checkpoint?, on data: any MicroBatchSource,
@@ -83,10 +83,9 @@ package final class StandaloneUpdates {
             task, data, recipe, summation: summation.map { make in { try make($0.parameters) } }, logger: logger)
     }
 
-    /// Makes the next update, and waits until the device has done it.
+    /// Makes the next update, and waits until the device has completed it.
     ///
-    /// - Returns: Its counts.
-    /// - Throws: ``TrainingError``, or what the data or the model threw.
+    /// - Throws: ``TrainingError``, or an error of the data or the model.
     package func next() throws -> Counts {
         updates += 1
         let rate = optimization.learningRate.rate(update: updates, maxUpdate: optimization.maxUpdate)

@@ -6,38 +6,41 @@ import W2VInterchange
 import W2VObjectives
 import W2VTorch
 
-/// Makes updates of the model: accumulate, measure, clip, step, average.
+/// Makes updates of the model: accumulate gradients, compute their norm, clip, step, average.
 ///
-/// In half precision the optimizer sees FP32 weights and gradients, and the loss is scaled where gradients could vanish.
-/// An update whose gradients overflow is skipped: it keeps its number and its utterances are used up, as in NVIDIA's
-/// program (fairseq's would make another update of that number), while the optimizer does not count it.
+/// In half precision the optimizer sees FP32 weights and gradients, and the loss is scaled if gradients could vanish.
+/// An update whose gradients overflow is skipped: it keeps its number and its utterances count as used, as in NVIDIA's
+/// program (fairseq repeats the update's number), while the optimizer does not count it.
 final class UpdateStep {
     private let task: any TrainingTask
     private let data: any MicroBatchSource
     private let options: Recipe.OptimizationSection
     private let precision: Recipe.PrecisionSection
-    /// The objectives beside the leading one.
+    /// The objectives in addition to the leading one.
     private let objectives: [String]
     private let logger: Logger
     private let cluster: Cluster?
+    /// The model's copies in the other processes, which also sum the statistics and compare parameters; `nil` for a
+    /// single process.
     private var replicas: Replicas?
+    /// The summation of gradients over processes: ``replicas`` in training, a substitute in benchmarks; `nil` for none.
     private var summation: (any GradientSummation)?
-    /// The next micro-batch, where it has been prepared already; an error is thrown when its turn comes.
+    /// The next micro-batch if it has been prepared already; an error is thrown when its turn comes.
     private var ahead: (update: Int, microBatch: Int, prepared: Result<any PreparedMicroBatch, any Error>)?
     private var scaler: LossScaler?
-    /// FP32 weights that do not learn, of a model that computes in half precision.
+    /// FP32 originals of frozen weights, if the model computes in half precision.
     private var frozen: [String: Tensor] = [:]
 
-    /// Prepares for updates of a task's parameters, and brings the model to its precision.
+    /// Prepares updates of a task's parameters, and converts the model to its precision.
     ///
     /// - Parameters:
-    ///   - task: The model, with its groups of parameters in FP32.
-    ///   - data: Where micro-batches come from.
-    ///   - recipe: How updates are made.
-    ///   - cluster: The processes that make every update together, if there are others.
-    ///   - group: By which the parameters' tensors travel between them.
-    ///   - summation: Makes another summation of gradients than that over `cluster`, as a benchmark measures.
-    ///   - logger: Gets skipped updates, and what the precision comes to.
+    ///   - task: The model, with its parameter groups in FP32.
+    ///   - data: The source of micro-batches.
+    ///   - recipe: The training settings.
+    ///   - cluster: The processes that make each update together, if there are several.
+    ///   - group: The process group that exchanges the parameters' tensors.
+    ///   - summation: Makes a summation of gradients other than that over `cluster`, for benchmarks.
+    ///   - logger: Receives skipped updates, and the chosen precision.
     /// - Throws: `TorchError.operation` if LibTorch cannot make the tensors.
     init(
         _ task: any TrainingTask, _ data: any MicroBatchSource, _ recipe: Recipe, cluster: Cluster? = nil,
@@ -86,22 +89,22 @@ final class UpdateStep {
         }
     }
 
-    /// Micro-batches of an update, over all processes.
+    /// Number of micro-batches per update, over all processes.
     private var microBatchesPerUpdate: Int { options.updateFreq * (cluster?.size ?? 1) }
 
-    /// What losses are multiplied by, where they are.
+    /// The factor on losses, if they are scaled.
     var lossScale: Double? { scaler?.scale }
 
-    /// Makes one update, or skips it when gradients overflow that a smaller loss scale may save.
+    /// Makes one update, or skips it if gradients overflow that a smaller loss scale may prevent.
     ///
     /// - Parameters:
-    ///   - update: Its number, from 1.
-    ///   - learningRate: The step size.
+    ///   - update: The update's number, from 1.
+    ///   - learningRate: The learning rate.
     ///   - willChangeModel: Called before the optimizer changes the model.
-    ///   - isInterrupted: Asked between micro-batches: an update of many takes long.
-    /// - Returns: The update's sums; `nil` if it was interrupted, and then nothing but the place in the data has changed.
+    ///   - isInterrupted: Polled between micro-batches, because an update of many takes long.
+    /// - Returns: The update's sums; `nil` if it was interrupted: then only the position in the data has changed.
     /// - Throws: ``TrainingError/notFinite(update:what:utterances:)``,
-    ///   ``TrainingError/minimumLossScale(update:scale:what:utterances:)``, or what the data or the model threw.
+    ///   ``TrainingError/minimumLossScale(update:scale:what:utterances:)``, or an error of the data or the model.
     func callAsFunction(
         _ update: Int, learningRate: Double, willChangeModel: () -> Void = {}, isInterrupted: () -> Bool = { false }
     ) throws -> Statistics? {
@@ -115,16 +118,18 @@ final class UpdateStep {
         }
         if microBatches.isEmpty { beginReduction() }
         for microBatch in microBatches {
-            // Other processes would wait for this one's gradients.
+            // With several processes, the others would wait for this one's gradients.
             if microBatch != microBatches.first, cluster == nil, isInterrupted() { return nil }
             let isLast = microBatch == microBatches.last
             if isLast { beginReduction() }
             let prepared = try prepared(microBatch, update: update)
             let pending = try prepared.addGradients(lossScale: lossScale)
-            // A GPU is at work meanwhile; its numbers are waited for only then.
+            // A GPU computes meanwhile. `wait()` then blocks until the loss and the metrics have been copied from the
+            // device.
             prepareNext(after: microBatch, of: microBatches, update: update)
             sums += try pending.wait()
-            // The last ones are collected as they are sent.
+            // In half precision, adds this micro-batch's gradients to the FP32 sums (nothing to do in FP32). With a
+            // summation, the last micro-batch's are added bucket by bucket as they are sent.
             if !isLast || summation == nil { for group in task.groups { try group.parameters.collectGradients() } }
             utterances += prepared.batch.utterances
         }
@@ -150,7 +155,7 @@ final class UpdateStep {
 
     // MARK: Preparing ahead
 
-    /// A micro-batch of an update that has begun.
+    /// Returns a micro-batch of the current update, prepared now unless it was prepared ahead.
     private func prepared(_ microBatch: Int, update: Int) throws -> any PreparedMicroBatch {
         defer { ahead = nil }
         if let ahead, ahead.update == update, ahead.microBatch == microBatch { return try ahead.prepared.get() }
@@ -158,7 +163,7 @@ final class UpdateStep {
         return try profiled(.draws) { try task.prepare(batch, update: update, microBatch: microBatch) }
     }
 
-    /// Prepares the micro-batch that comes after one: of the same update, or the next update's first.
+    /// Prepares the following micro-batch: of the same update, or the next update's first.
     private func prepareNext(after microBatch: Int, of microBatches: [Int], update: Int) {
         let place = microBatches.firstIndex(of: microBatch).map { $0 + 1 } ?? microBatches.count
         let isNextUpdates = place == microBatches.count
@@ -195,14 +200,14 @@ final class UpdateStep {
         var kept = sums
         kept.skippedUpdates = 1
         guard !sums.loss.isFinite else { return kept }
-        // An infinite loss would hide the others that it is averaged with.
+        // An infinite loss would hide the others in the average.
         kept = Statistics()
         (kept.updates, kept.skippedUpdates) = (1, 1)
         (kept.samples, kept.frames, kept.maskedFrames) = (sums.samples, sums.frames, sums.maskedFrames)
         return kept
     }
 
-    /// The first thing found that is not finite: the loss of an added objective, or a gradient.
+    /// Finds the first value that is NaN or infinite: the loss of an added objective, or a gradient.
     private func culprit(_ sums: Statistics) throws -> String {
         if !sums.loss.isFinite, let added = addedCulprit(sums.metrics) { return "the loss of objective \(added)" }
         for group in task.groups {
@@ -215,14 +220,14 @@ final class UpdateStep {
         return "the loss"
     }
 
-    /// The added objectives whose loss is not finite, where the leading one's is.
+    /// Finds the added objectives whose loss is NaN or infinite while the leading one's is finite.
     private func addedCulprit(_ metrics: MetricSums) -> String? {
         func isBroken(_ metric: String) -> Bool { metrics.value(metric)?.isFinite == false }
         let added = objectives.map { (name: $0, metrics: ObjectiveRegistry.find($0)?.metrics.map(\.name) ?? []) }
         let theirs = Set(added.flatMap(\.metrics))
         guard !metrics.names.contains(where: { isBroken($0) && !theirs.contains($0) }) else { return nil }
         var broken = added.filter { $0.metrics.contains(where: isBroken) }
-        // An objective may report nothing that shows its loss; the leading one of pre-training does.
+        // An objective may report nothing that reveals its loss; the leading one of pre-training does.
         let isLeadingFinite = metrics.value(ContrastiveMetrics.contrastive.name)?.isFinite == true
         if broken.isEmpty, isLeadingFinite { broken = added }
         return broken.isEmpty ? nil : broken.map(\.name).joined(separator: ", ")
@@ -240,7 +245,7 @@ final class UpdateStep {
     /// Whether weights are averaged.
     var averages: Bool { task.groups.contains { $0.average != nil } }
 
-    /// Calls `body` with the averaged weights in place of the model's, where there are any.
+    /// Calls `body` with the averaged weights in place of the model's, if there are any.
     func withAveragedWeights<Result>(_ body: () throws -> Result) throws -> Result {
         func use(_ averages: ArraySlice<AveragedParameters>) throws -> Result {
             guard let first = averages.first else { return try body() }
@@ -251,7 +256,7 @@ final class UpdateStep {
 
     // MARK: Checkpoints
 
-    /// Adds what resuming needs besides tensors.
+    /// Records what resuming needs besides tensors.
     func record(into state: inout TrainingState) {
         for group in task.groups { state.optimizerUpdates[group.name] = group.optimizer.moments.updates }
         state.lossScaler = scaler?.state

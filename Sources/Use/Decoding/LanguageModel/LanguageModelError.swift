@@ -16,7 +16,7 @@ public enum LanguageModelError: ExplainedError, Equatable {
     /// Failure where nothing can be written, else input.
     public var kind: ErrorKind { if case .unwritable = self { .failure } else { .input } }
 
-    /// What is wrong with which file and line, and what to do.
+    /// The problem with the file and line, and what to do about it.
     public var explanation: Explanation {
         switch self {
         case .unreadable(let path, let reason): Explanation("\(path): cannot be read (\(reason))")
@@ -40,8 +40,8 @@ public enum LanguageModelError: ExplainedError, Equatable {
 }
 
 extension Phrase {
-    /// How to make our binary form of a language model.
+    /// Advice to convert a language model to our binary form.
     public static let convertLanguageModel = Phrase("convert the ARPA file again", name: "convertLanguageModel")
-    /// How to have a model's discounts chosen for it.
+    /// Advice to have a model's discounts estimated automatically.
     public static let fixedDiscounts = Phrase("allow fixed discounts", name: "fixedDiscounts")
 }

@@ -2,7 +2,7 @@ import Foundation
 
 /// A file of TensorBoard events: TFRecords of `Event` messages (tensorflow/core/util/event.proto, summary.proto).
 final class EventFile {
-    /// What an event shows.
+    /// The value of an event.
     enum Value {
         /// A number.
         case scalar(Double)
@@ -15,12 +15,12 @@ final class EventFile {
     private let url: URL
     private let handle: FileHandle
 
-    /// Starts a file of its own for this job; TensorBoard reads a folder's files as one.
+    /// Creates this job's own file; TensorBoard reads a folder's files as one.
     ///
     /// - Parameters:
-    ///   - folder: The folder, made if it is not there.
+    ///   - folder: The folder, created if needed.
     ///   - update: The update after which training continues: records of later updates in older files are hidden.
-    ///   - time: When the job began, in seconds since 1970.
+    ///   - time: The job's start, in seconds since 1970.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     init(_ folder: URL, after update: Int, time: Double = Date().timeIntervalSince1970) throws {
         do {
@@ -51,9 +51,9 @@ final class EventFile {
     /// Appends values of one update.
     ///
     /// - Parameters:
-    ///   - values: Each with its tag; scalars that are not finite are written as such.
+    ///   - values: Values with their tags; NaN and infinite scalars are written as such.
     ///   - update: The update.
-    ///   - time: Now, in seconds since 1970.
+    ///   - time: The present time, in seconds since 1970.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func write(
         _ values: [(tag: String, value: Value)], update: Int, time: Double = Date().timeIntervalSince1970

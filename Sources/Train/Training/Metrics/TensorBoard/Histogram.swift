@@ -1,23 +1,23 @@
-/// Numbers counted in bins, as event files hold them.
+/// Numbers counted in bins, as event files store them.
 struct Histogram: Equatable {
-    /// The least number.
+    /// The smallest number.
     var minimum: Double
-    /// The greatest number.
+    /// The largest number.
     var maximum: Double
-    /// How many there are.
+    /// Number of values.
     var count: Double
     var sum: Double
     var sumOfSquares: Double
     /// The upper end of each bin, ascending.
     var limits: [Double]
-    /// How many numbers lie in each bin.
+    /// Number of values in each bin.
     var counts: [Double]
 
     /// Counts numbers in bins of equal width.
     ///
     /// - Parameters:
-    ///   - numbers: Those that are not finite are left out; `nil` comes back if none remains.
-    ///   - bins: How many bins.
+    ///   - numbers: The values, of which NaN and infinite ones are ignored; the result is `nil` if none remains.
+    ///   - bins: Number of bins.
     init?(_ numbers: [Double], bins: Int = 30) {
         let finite = numbers.filter(\.isFinite)
         guard let least = finite.min(), let most = finite.max() else { return nil }
@@ -37,9 +37,9 @@ struct Histogram: Equatable {
         for number in finite { counts[min(bins - 1, Int((number - least) / width))] += 1 }
     }
 
-    /// Shows counts that are there already: how often each of some things occurred, the most frequent first.
+    /// Makes a histogram of existing counts, the most frequent first.
     ///
-    /// - Parameter occurrences: How often each occurred; `nil` comes back if none did.
+    /// - Parameter occurrences: The number of occurrences of each item; the result is `nil` if all are 0.
     init?(ranked occurrences: [Int]) {
         guard occurrences.contains(where: { $0 > 0 }) else { return nil }
         counts = occurrences.sorted(by: >).map(Double.init)

@@ -1,6 +1,6 @@
-/// Encodes the few kinds of fields that event files have, in the protocol buffers' wire format.
+/// Encodes the few kinds of fields in event files, in the wire format of protocol buffers.
 ///
-/// A whole protocol-buffer library would be larger than the rest of the event files' code by far.
+/// A protocol-buffer library would be far larger than the rest of the event files' code.
 struct ProtocolBuffer {
     private(set) var bytes: [UInt8] = []
 

@@ -1,6 +1,6 @@
-/// How records lie in a TFRecord file: length, its checksum, the bytes, their checksum.
+/// The framing of records in a TFRecord file: length, its checksum, the bytes, their checksum.
 enum RecordFraming {
-    /// The record with its frame.
+    /// Returns the record with its frame.
     static func framed(_ record: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity(record.count + 16)
@@ -12,13 +12,14 @@ enum RecordFraming {
         return result
     }
 
-    /// The checksum as the format stores it: rotated and shifted, since a checksum of data with checksums is weak.
+    /// Returns the checksum as the format stores it: rotated and offset, since a checksum of data with checksums is
+    /// weak.
     static func maskedChecksum(_ bytes: [UInt8]) -> UInt32 {
         let sum = checksum(bytes)
         return (sum >> 15 | sum << 17) &+ 0xA282_EAD8
     }
 
-    /// CRC-32C (Castagnoli; RFC 3720, appendix B.4).
+    /// Computes CRC-32C (Castagnoli; RFC 3720, appendix B.4).
     static func checksum(_ bytes: [UInt8]) -> UInt32 {
         ~bytes.reduce(~0) { sum, byte in sum >> 8 ^ table[Int((sum ^ UInt32(byte)) & 0xFF)] }
     }
