@@ -130,7 +130,8 @@ import W2VTorch
                 65, "layer 3: the model has 2 transformer layers", "features", source[0], source[1], source[2],
                 source[3], "--layer", "3", "--output", output)
             try expect(
-                64, "\"3-1\" is not a layer", "features", source[0], source[1], "a.wav", "--layer", "3-1", "--output", "x")
+                64, "\"3-1\" is not a layer", "features", source[0], source[1], "a.wav", "--layer", "3-1", "--output",
+                "x")
             try expect(64, "either by --manifest or one by one", "features", source[0], source[1], "--output", "x")
             try expect(
                 65, "holds a ctc model, which has no quantizer", "units", "codes", "--checkpoint", fixture.checkpoint,

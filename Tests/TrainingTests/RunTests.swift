@@ -235,8 +235,8 @@ import W2VTorch
         let log = CapturedLog()
         _ = try Trainer(job, logger: log.logger()).run()
         #expect(log.warnings.contains { $0.contains("cannot choose the best checkpoint") })
-        let validation = try #require(log.lines.first { $0.hasPrefix("validation") })
-        #expect(validation.contains("no words") && !validation.contains("accuracy"))
+        let validation = try #require(log.lines.first { $0.hasPrefix("validation after") })
+        #expect(validation.contains("no words") && !validation.contains("accuracy"), "\(log.lines)")
         #expect(!FileManager.default.fileExists(atPath: corpus.file("run/best").path))
     }
 

@@ -59,8 +59,8 @@ extension RunPreparation {
         guard let origin = run.origin else {
             logger.warning(
                 """
-                there is no checkpoint to start from (\(Phrase.startingCheckpoint)): the model starts from random weights, \
-                and nothing pre-trained is used
+                \(Phrase.startingCheckpoint) is not given: the model starts from random weights, and nothing pre-trained \
+                is used
                 """)
             return .random
         }
