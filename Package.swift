@@ -61,6 +61,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 /// Levels and metadata for what libraries have to say; the program that uses them decides where it goes.
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -122,7 +123,7 @@ let train: [Target] = [
 let use: [Target] = [
     library("Decoding", in: "Use/Decoding", ["CW2VZlib", "W2VBase"]),
     library("Reporting", in: "Use/Reporting", ["W2VBase"]),
-    library("Inference", in: "Use/Inference", ["W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VTorch"]),
+    library("Inference", in: "Use/Inference", ["W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VTorch", deque]),
     library(
         "Recognition", in: "Use/Recognition",
         [
@@ -138,7 +139,7 @@ let use: [Target] = [
     library(
         "Serving", in: "Use/Serving",
         [
-            "W2VAudio", "W2VBase", "W2VInference", "W2VRecognition",
+            "W2VAudio", "W2VBase", "W2VInference", "W2VRecognition", deque,
             .product(name: "FlyingFox", package: "FlyingFox"),
             .product(name: "FlyingSocks", package: "FlyingFox"),
         ], resources: [.embedInCode("Page")]),
@@ -234,6 +235,7 @@ let package = Package(
         + (libraries + [umbrella.name]).map { .library(name: $0, targets: [$0]) },
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),

@@ -104,8 +104,8 @@ private final class LosingItself: UnfitObjective {
 
     private static let added = ["objectives=drawn", "drawn.weight=0.25"]
 
-    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
-    func trainsReportsAndResumesExactly(_ task: TrainingJob.Task) throws {
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning])
+    func trainsReportsAndResumesExactly(_ task: TrainingJob.Kind) throws {
         let corpus = try SyntheticCorpus()
         let log = CapturedLog()
         _ = try Trainer(corpus.job(task, "straight", Self.added), logger: log.logger()).run()

@@ -92,7 +92,7 @@ import W2VTorch
 
     /// As on machines with separate copies: the paths are equal in the handshake, and the contents differ.
     @Test func otherDataInAnotherProcessIsRefused() async throws {
-        func refused(_ task: TrainingJob.Task, _ output: String, _ change: (inout TrainingJob) throws -> Void)
+        func refused(_ task: TrainingJob.Kind, _ output: String, _ change: (inout TrainingJob) throws -> Void)
             async throws -> String
         {
             let job = try corpus.job(task, output, ["optimization.max_update=1"])

@@ -61,7 +61,7 @@ import W2VTorch
     @Test func noCodeBooksAreWatched() throws {
         let corpus = try SyntheticCorpus(utterances: 4)
         let assignments = ["optimization.max_update=3", "optimization.warmup_updates=0", "watch.patience=1"]
-        func warnings(_ task: TrainingJob.Task, _ name: String, _ more: [String]) throws -> [String] {
+        func warnings(_ task: TrainingJob.Kind, _ name: String, _ more: [String]) throws -> [String] {
             let log = CapturedLog()
             _ = try Trainer(corpus.job(task, name, assignments + more), logger: log.logger()).run()
             return log.lines.filter { $0.contains("code books are collapsing") }

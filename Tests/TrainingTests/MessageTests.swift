@@ -125,16 +125,16 @@ import W2VTorch
         for (name, task) in [
             ("base", .pretraining), ("demo-pretrain", .pretraining), ("demo-finetune", .finetuning),
             ("finetune-vox-960h", .finetuning),
-        ] as [(String, TrainingJob.Task)] {
-            #expect(try Recipe.load(name).intendedTask(name) == task)
+        ] as [(String, TrainingJob.Kind)] {
+            #expect(try Recipe.load(name).intendedKind(name) == task)
         }
         let unnamed = try Recipe(yaml: "ctc: {freeze_finetune_updates: 7}", path: "mine.yaml")
-        #expect(unnamed.intendedTask("mine.yaml") == .finetuning)
-        #expect(try Recipe(yaml: "seed: 7", path: "mine.yaml").intendedTask("mine.yaml") == nil)
+        #expect(unnamed.intendedKind("mine.yaml") == .finetuning)
+        #expect(try Recipe(yaml: "seed: 7", path: "mine.yaml").intendedKind("mine.yaml") == nil)
         let corpus = try SyntheticCorpus(utterances: 4)
         var job = try corpus.job(.pretraining, "run")
-        for (task, count) in [(nil, 0), (.pretraining, 0), (.finetuning, 1)] as [(TrainingJob.Task?, Int)] {
-            job.intendedTask = task
+        for (task, count) in [(nil, 0), (.pretraining, 0), (.finetuning, 1)] as [(TrainingJob.Kind?, Int)] {
+            job.intendedKind = task
             job.output = corpus.file("run\(count)-\(task?.rawValue ?? "")")
             #expect(try lines(job).count { $0.contains("seems to be one for finetuning") } == count)
         }
@@ -152,8 +152,8 @@ import W2VTorch
     }
 
     /// Among longer ones they do not end a run, however the lengths of spans are drawn.
-    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning], SpanMasking.Selection.allCases)
-    func utterancesTooShortForTheirSpansAreNamed(_ task: TrainingJob.Task, _ selection: SpanMasking.Selection) throws {
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning], SpanMasking.Selection.allCases)
+    func utterancesTooShortForTheirSpansAreNamed(_ task: TrainingJob.Kind, _ selection: SpanMasking.Selection) throws {
         let corpus = try SyntheticCorpus(utterances: 6)
         // 9, 3, 2 and 12 frames.
         try shorten(corpus, [2_960, 1_040, 720, 3_920])
@@ -176,7 +176,7 @@ import W2VTorch
     /// Nothing can be learned if all recordings are shorter than a span.
     @Test func spansThatFitNothingAreRefusedByTheirKeys() throws {
         let corpus = try SyntheticCorpus(utterances: 4)
-        func refused(_ task: TrainingJob.Task, _ assignments: String...) throws -> String {
+        func refused(_ task: TrainingJob.Kind, _ assignments: String...) throws -> String {
             refusal(try corpus.job(task, "run-\(assignments.joined())", assignments)).error.map { "\($0)" } ?? ""
         }
         for key in ["mask_length", "mask_min_masks"] {
@@ -186,7 +186,7 @@ import W2VTorch
             #expect(try refused(.finetuning, "masking.\(key)=1000") == "")
         }
         #expect(try refused(.pretraining, "masking.mask_prob=0").contains("masking.mask_prob is 0"))
-        for task in [TrainingJob.Task.pretraining, .finetuning] {
+        for task in [TrainingJob.Kind.pretraining, .finetuning] {
             let text = try refused(task, "masking.mask_channel_prob=0.5", "masking.mask_channel_length=32")
             #expect(text.contains("mask_channel_length is 32") && text.contains("32 channels"), "\(text)")
         }

@@ -19,8 +19,8 @@ import W2VTorch
 
     init() { LibTorch.threads = 1 }
 
-    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
-    func resumesAndEndsAsItsOwnProgramEndedIt(_ task: TrainingJob.Task) throws {
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning])
+    func resumesAndEndsAsItsOwnProgramEndedIt(_ task: TrainingJob.Kind) throws {
         let corpus = try SyntheticCorpus()
         let (name, manager) = (task.rawValue, FileManager.default)
         let fixture = Self.fixtures.appendingPathComponent(name)

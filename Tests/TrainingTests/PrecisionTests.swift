@@ -101,7 +101,7 @@ import W2VTorch
     ])
     func resumingIsExact(_ assignments: [String]) throws {
         let corpus = try SyntheticCorpus(seconds: 0.6)
-        for task in [TrainingJob.Task.pretraining, .finetuning] {
+        for task in [TrainingJob.Kind.pretraining, .finetuning] {
             let all =
                 assignments + [
                     "ctc.freeze_finetune_updates=2", "validation.every=4", "checkpoint.save_every=100",

@@ -35,8 +35,8 @@ import W2VTorch
         #expect(try comparable(corpus, one) == comparable(corpus, other))
     }
 
-    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning], [3, 6])
-    func aDamagedHeldOutRecordingCostsNothing(_ task: TrainingJob.Task, every: Int) throws {
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning], [3, 6])
+    func aDamagedHeldOutRecordingCostsNothing(_ task: TrainingJob.Kind, every: Int) throws {
         let corpus = try SyntheticCorpus()
         try FileManager.default.copyItem(at: corpus.file("valid11.wav"), to: corpus.file("other.wav"))
         try Data("\(corpus.folder.path)\nother.wav\t\(16_000 + 3 * 1_600)\n".utf8).write(to: corpus.file("other.tsv"))
@@ -94,8 +94,8 @@ import W2VTorch
     }
 
     /// The model is the cause: the saved state is better than the present one.
-    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
-    func aModelThatDivergedIsNamedAndNotSaved(_ task: TrainingJob.Task) throws {
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning])
+    func aModelThatDivergedIsNamedAndNotSaved(_ task: TrainingJob.Kind) throws {
         let corpus = try SyntheticCorpus()
         var job = try corpus.job(
             task, "run", ["optimization.max_update=2", "checkpoint.save_every=1", "validation.every=off"])

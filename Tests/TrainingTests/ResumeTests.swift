@@ -27,7 +27,7 @@ import W2VTorch
 
     /// Makes a finished run of two updates to resume.
     private func begin(
-        _ task: TrainingJob.Task = .pretraining, _ output: String = "run", from: String? = nil,
+        _ task: TrainingJob.Kind = .pretraining, _ output: String = "run", from: String? = nil,
         _ assignments: [String] = []
     ) throws -> TrainingJob {
         var job = try corpus.job(task, output, ["optimization.max_update=2"] + assignments)
@@ -155,7 +155,7 @@ import W2VTorch
 
     @Test func aRunOfTheOtherKindIsNamedAsSuch() throws {
         var job = try begin()
-        job.task = .finetuning
+        job.kind = .finetuning
         #expect(
             refusal(job).training
                 == .otherTask(folder: job.output.path, task: "pre-training", command: "pretrain"))

@@ -27,7 +27,7 @@ import Testing
     @Test func anotherTasksRecipeIsNoticed() throws {
         let corpus = try SyntheticCorpus()
         var job = try corpus.job(.finetuning, "run", ["optimization.record_steps=true"])
-        job.intendedTask = .pretraining
+        job.intendedKind = .pretraining
         let log = CapturedLog()
         _ = try ResolvedRun(job, resuming: nil, processes: 1, logger: log.logger())
         #expect(log.lines.count == 2 && log.warnings == log.lines)
@@ -69,7 +69,7 @@ import Testing
         let start = try StartingState(of: run, resuming: saved, on: manifests, logger: log.logger())
         #expect(start.state.update == 1 && start.state.effectiveBatch == 4)
         #expect(log.lines.contains { $0.hasPrefix("this run keeps") && $0.contains("optimization.update_freq=2") })
-        job.task = .finetuning
+        job.kind = .finetuning
         #expect(throws: TrainingError.self) { try SavedRun.read(from: place, for: job) }
     }
 }

@@ -126,7 +126,7 @@ import W2VTorch
         let manifest = try String(contentsOf: corpus.file("valid.tsv"), encoding: .utf8).split(separator: "\n")
         try Data((manifest.prefix(2).joined(separator: "\n") + "\n").utf8).write(to: corpus.file("one.tsv"))
         try Data("a b |\n".utf8).write(to: corpus.file("one.ltr"))
-        for task in [TrainingJob.Task.pretraining, .finetuning] {
+        for task in [TrainingJob.Kind.pretraining, .finetuning] {
             var job = try corpus.job(task, "one-\(task.rawValue)", ["optimization.max_update=1"])
             job.valid = [WeightedManifest(corpus.file("one.tsv"))]
             #expect(try Trainer(job).run() == .finished)
@@ -203,8 +203,8 @@ import W2VTorch
         }
     }
 
-    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
-    func averagedWeightsAreValidatedBesideTheRawOnes(_ task: TrainingJob.Task) throws {
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning])
+    func averagedWeightsAreValidatedBesideTheRawOnes(_ task: TrainingJob.Kind) throws {
         let corpus = try SyntheticCorpus()
         let log = CapturedLog()
         var job = try corpus.job(task, "run", ["optimization.ema=0.5"])

@@ -12,8 +12,8 @@ import W2VTorch
 @Suite(.onTestThreads) struct StandaloneUpdatesTests {
     /// The weights after three updates are those of a run, bit for bit: divisor, clipping, random choices and precision
     /// are the trainer's.
-    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning], ["fp32", "bf16"])
-    func updatesAreThoseOfARun(_ task: TrainingJob.Task, precision: String) throws {
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning], ["fp32", "bf16"])
+    func updatesAreThoseOfARun(_ task: TrainingJob.Kind, precision: String) throws {
         let corpus = try SyntheticCorpus()
         let job = try corpus.job(
             task, "run",

@@ -50,10 +50,10 @@ final class SyntheticCorpus {
         return recipe
     }
 
-    func job(_ task: TrainingJob.Task, _ output: String, _ assignments: [String] = []) throws -> TrainingJob {
+    func job(_ task: TrainingJob.Kind, _ output: String, _ assignments: [String] = []) throws -> TrainingJob {
         let finetuning = ["batching.crop=none", "masking.mask_channel_prob=0.2", "masking.mask_channel_length=4"]
         return TrainingJob(
-            task: task, recipe: try Self.recipe((task == .finetuning ? finetuning : []) + assignments),
+            kind: task, recipe: try Self.recipe((task == .finetuning ? finetuning : []) + assignments),
             train: [WeightedManifest(file("train.tsv"))], valid: [WeightedManifest(file("valid.tsv"))],
             output: file(output))
     }

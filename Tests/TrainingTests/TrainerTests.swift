@@ -13,8 +13,8 @@ import W2VTorch
         LibTorch.threads = 1
     }
 
-    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
-    func concatenatedSubBatchesEqualAccumulatedOnes(_ task: TrainingJob.Task) throws {
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning])
+    func concatenatedSubBatchesEqualAccumulatedOnes(_ task: TrainingJob.Kind) throws {
         let corpus = try SyntheticCorpus()
         let plain = [
             "model.dropout=0", "model.attention_dropout=0", "model.dropout_input=0", "model.dropout_features=0",
@@ -129,8 +129,8 @@ import W2VTorch
     /// The trainer polls between and after an update's micro-batches: stops between updates and in the middle of one.
     ///
     /// Here every other update ends an epoch and has one micro-batch, the others two.
-    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning], [1, 2, 6, 7])
-    func stoppingAndResumingChangesNothing(_ task: TrainingJob.Task, stop: Int) throws {
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning], [1, 2, 6, 7])
+    func stoppingAndResumingChangesNothing(_ task: TrainingJob.Kind, stop: Int) throws {
         let corpus = try SyntheticCorpus()
         #expect(try Trainer(corpus.job(task, "straight", ["ctc.freeze_finetune_updates=2"])).run() == .finished)
         var job = try corpus.job(task, "broken", ["ctc.freeze_finetune_updates=2"])

@@ -90,8 +90,8 @@ import W2VTorch
         #expect(throws: TrainingError.badWeight(list: corpus.file("train.tsv").path, weight: -1)) { try Trainer(job) }
     }
 
-    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
-    func oneRecordingIsEnoughToValidate(_ task: TrainingJob.Task) throws {
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning])
+    func oneRecordingIsEnoughToValidate(_ task: TrainingJob.Kind) throws {
         let corpus = try SyntheticCorpus()
         for name in ["tsv", "ltr"] {
             let lines = try String(contentsOf: corpus.file("valid." + name), encoding: .utf8).split(separator: "\n")

@@ -7,7 +7,7 @@ import W2VTorch
 
 /// Phases and events that a run does not reach.
 @Suite(.onTestThreads, .serialized) struct UnreachedSettingsTests {
-    private func told(_ task: TrainingJob.Task, updates: Int, epochs: Int = 100, _ set: [String]) throws -> [String] {
+    private func told(_ task: TrainingJob.Kind, updates: Int, epochs: Int = 100, _ set: [String]) throws -> [String] {
         var recipe = Recipe()
         try recipe.apply(
             [
@@ -17,12 +17,12 @@ import W2VTorch
         return recipe.unreached(task, updates: updates, epochs: epochs)
     }
 
-    @Test(arguments: [TrainingJob.Task.pretraining, .finetuning])
-    func nothingIsSaidWhereEverythingIsReached(_ task: TrainingJob.Task) throws {
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning])
+    func nothingIsSaidWhereEverythingIsReached(_ task: TrainingJob.Kind) throws {
         #expect(try told(task, updates: 100, []) == [])
         for name in Recipe.builtInNames where !name.contains("benchmark") {
             let recipe = try Recipe.load(name)
-            guard recipe.intendedTask(name) == task else { continue }
+            guard recipe.intendedKind(name) == task else { continue }
             let found = recipe.unreached(task, updates: recipe.optimization.maxUpdate, epochs: 300)
             #expect(found == [], "\(name)")
         }
@@ -30,7 +30,7 @@ import W2VTorch
 
     @Test(arguments: [
         (
-            TrainingJob.Task.finetuning, "ctc.freeze_finetune_updates=100", "ctc.freeze_finetune_updates is 100",
+            TrainingJob.Kind.finetuning, "ctc.freeze_finetune_updates=100", "ctc.freeze_finetune_updates is 100",
             "stays frozen"
         ),
         (
@@ -54,7 +54,7 @@ import W2VTorch
         (.finetuning, "logging.log_every=101", "logging.log_every is 101", "a single line"),
         (.pretraining, "watch.patience=101", "watch.patience is 101", "reported"),
     ])
-    func eachIsSaidOnce(_ task: TrainingJob.Task, _ assignment: String, _ key: String, _ meaning: String) throws {
+    func eachIsSaidOnce(_ task: TrainingJob.Kind, _ assignment: String, _ key: String, _ meaning: String) throws {
         let found = try told(task, updates: 100, [assignment])
         #expect(found.count == 1 && found.allSatisfy { $0.contains(key) && $0.contains(meaning) }, "\(found)")
         #expect(found.allSatisfy { $0.contains("the run ends after update 100") })

@@ -79,11 +79,11 @@ struct TrainingOptions: ParsableArguments {
     /// Trains, and logs the progress; a signal saves and exits with its exit code.
     ///
     /// - Parameters:
-    ///   - task: The kind of training.
+    ///   - kind: The kind of training.
     ///   - labels: The extension of label files, if given.
     ///   - newHead: Whether fine-tuning starts with a new output layer even from a recognizer.
     /// - Throws: The error that stopped the run; `ExitCode` after a signal.
-    func run(_ task: TrainingJob.Task, labels: String? = nil, newHead: Bool = false) throws {
+    func run(_ kind: TrainingJob.Kind, labels: String? = nil, newHead: Bool = false) throws {
         // The reader of this process's output may be gone: that must not end a run before it has saved.
         signal(SIGPIPE, SIG_IGN)
         try compute.apply()
@@ -91,11 +91,11 @@ struct TrainingOptions: ParsableArguments {
         LibTorch.reuseHostMemory()
         var recipe: Recipe
         let written: Recipe
-        let intendedTask: TrainingJob.Task?
+        let intendedKind: TrainingJob.Kind?
         do {
             recipe = try Recipe.load(self.recipe)
             written = recipe
-            intendedTask = recipe.intendedTask(self.recipe)
+            intendedKind = recipe.intendedKind(self.recipe)
             if let labels { recipe.data.labels = labels }
             if let seed { recipe.seed = seed }
             try recipe.apply(set)
@@ -103,12 +103,12 @@ struct TrainingOptions: ParsableArguments {
             throw CommandError(error, at: "", as: .usage)
         }
         var job = TrainingJob(
-            task: task, recipe: recipe, train: train.map { WeightedManifest(parsing: $0) },
+            kind: kind, recipe: recipe, train: train.map { WeightedManifest(parsing: $0) },
             valid: valid.map { WeightedManifest(parsing: $0) }, output: fileURL(output))
         job.from = from.map(fileURL)
         job.newHead = newHead
         job.resume = resume
-        job.intendedTask = intendedTask
+        job.intendedKind = intendedKind
         job.writtenRecipe = written
         job.assigned = Set(set.compactMap { $0.split(separator: "=").first.map(String.init) })
         if seed != nil { job.assigned.insert("seed") }

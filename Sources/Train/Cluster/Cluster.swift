@@ -5,7 +5,7 @@ import W2VTorch
 
 /// The processes that train together, seen from one of them.
 ///
-/// Made by ``join(_:handshake:options:)``. All processes must call the communicating functions in the same order. If
+/// Made by ``join(_:handshake:options:logger:)``. All processes must call the communicating functions in the same order. If
 /// one process fails, all end with its message: see ``reportingFailure(_:)``.
 public final class Cluster: Sendable {
     /// This process's place.

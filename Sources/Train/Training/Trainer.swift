@@ -247,7 +247,7 @@ public final class Trainer {
             try sharding.map { .shares(try $0.makeGroup("checkpoints")) } ?? (isLeader ? .writes : .none),
             lastSaved: prepared.saved?.state.update, logger: logger)
         heldOut = HeldOutSets(manifests: prepared.manifests.validation, identity: prepared.start.heldOutIdentity)
-        watch = Watch(recipe, job.task)
+        watch = Watch(recipe, job.kind)
         log = job.isDryRun || !isLeader ? nil : try prepared.openLog(task.metrics, logger: logger)
         let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision) : nil
         meter = Meter(

@@ -22,12 +22,12 @@ extension Trainer {
         let seconds = data.samplesPerSubBatch * Double(data.subBatchesPerEpoch) / Double(AudioFile.modelSampleRate)
         logger.info(
             """
-            \(job.task.rawValue): \(count) parameters, \(used == all ? "" : "\(used) of ")\(all) utterances of \
+            \(job.kind.rawValue): \(count) parameters, \(used == all ? "" : "\(used) of ")\(all) utterances of \
             \(data.manifest.name), \(drawn == used ? "" : "by their weights \(drawn) in this epoch, ")\
             \(ReadableText.duration(seconds)) of audio and \(data.subBatchesPerEpoch) sub-batches an epoch
             """,
             metadata: [
-                "task": "\(job.task.rawValue)", "parameters": .stringConvertible(count),
+                "task": "\(job.kind.rawValue)", "parameters": .stringConvertible(count),
                 "utterances": .stringConvertible(used),
                 "file": "\(data.manifest.name)",
             ])
@@ -38,7 +38,7 @@ extension Trainer {
         if !isFinished {
             let updates = state.update + remainingUpdates
             let epochs = Int((Double(updates) / updatesPerEpoch).rounded(.up))
-            for sentence in recipe.unreached(job.task, updates: updates, epochs: epochs) {
+            for sentence in recipe.unreached(job.kind, updates: updates, epochs: epochs) {
                 logger.warning("\(sentence)")
             }
         }

@@ -11,7 +11,7 @@ public enum TrainingError: ExplainedError, Equatable {
     case badWeight(list: String, weight: Double)
     /// A held-out list has a weight, though each of its utterances counts once.
     case weightedValidation(list: String, weight: Double)
-    /// A micro-batch was requested before ``TrainingData`` started an update.
+    /// A micro-batch was requested before `TrainingData` started an update.
     case noUpdateBegun
     /// A run's folder holds fewer states than should be averaged; `found` are their names.
     case tooFewStates(folder: String, found: [String], wanted: Int)

@@ -5,7 +5,7 @@ import W2VTorch
 /// A requested training run.
 public struct TrainingJob: Sendable {
     /// The kind of training.
-    public var task: Task
+    public var kind: Kind
     /// The recipe.
     public var recipe: Recipe
     /// The training manifests.
@@ -20,8 +20,8 @@ public struct TrainingJob: Sendable {
     public var newHead = false
     /// Whether a run in the output folder is continued.
     public var resume = false
-    /// The task that the recipe seems to be meant for, if recognizable; another one causes a warning.
-    public var intendedTask: Task?
+    /// The kind of training that the recipe seems to be meant for, if recognizable; another one causes a warning.
+    public var intendedKind: Kind?
     /// The recipe's keys that were given a value by an assignment: a warning names each one that a checkpoint
     /// overrides.
     public var assigned: Set<String> = []
@@ -48,7 +48,7 @@ public struct TrainingJob: Sendable {
         let written = (writtenRecipe ?? recipe).values.filter { values[$0.key] != $0.value }
         handshake["given keys"] = assigned.sorted().joined(separator: " ")
         handshake["the recipe's file"] = written.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " ")
-        handshake["task"] = task.rawValue
+        handshake["task"] = kind.rawValue
         handshake["\(Phrase.trainingList)"] = manifests(train)
         handshake["\(Phrase.validationList)"] = manifests(valid)
         handshake["\(Phrase.outputFolder)"] = output.path
@@ -62,8 +62,8 @@ public struct TrainingJob: Sendable {
     }
 
     /// Makes a job.
-    public init(task: Task, recipe: Recipe, train: [WeightedManifest], valid: [WeightedManifest], output: URL) {
-        self.task = task
+    public init(kind: Kind, recipe: Recipe, train: [WeightedManifest], valid: [WeightedManifest], output: URL) {
+        self.kind = kind
         self.recipe = recipe
         self.train = train
         self.valid = valid

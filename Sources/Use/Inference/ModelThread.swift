@@ -1,3 +1,4 @@
+import DequeModule
 import Foundation
 
 /// A thread of its own for everything that a model does.
@@ -13,7 +14,7 @@ public final class ModelThread: SerialExecutor, @unchecked Sendable {
     }
 
     private let condition = NSCondition()
-    private var waiting: [Work] = []
+    private var waiting: Deque<Work> = []
     private var isClosed = false
 
     /// Starts the thread, which lives until `close()`.
@@ -79,7 +80,7 @@ public final class ModelThread: SerialExecutor, @unchecked Sendable {
     private func next() -> Work? {
         condition.withLock {
             while waiting.isEmpty && !isClosed { condition.wait() }
-            return waiting.isEmpty ? nil : waiting.removeFirst()
+            return waiting.popFirst()
         }
     }
 }

@@ -1,3 +1,5 @@
+import DequeModule
+
 /// The kinds of requests for a model, which take turns.
 public enum PassKind: Int, CaseIterable, Sendable {
     /// Live audio.
@@ -31,7 +33,7 @@ public actor PassQueue<Output: Sendable> {
     private let budget: BatchBudget
     private let pass: @Sendable ([Window]) async throws -> [Output]
     /// The waiting requests of each kind.
-    private var waiting: [[Request]] = PassKind.allCases.map { _ in [] }
+    private var waiting: [Deque<Request>] = PassKind.allCases.map { _ in [] }
     /// The tasks whose requests are waiting or in the model, by request.
     private var continuations: [Int: CheckedContinuation<[Output], any Error>] = [:]
     /// The kind that was served last.

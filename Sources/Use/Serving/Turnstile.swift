@@ -1,7 +1,9 @@
+import DequeModule
+
 /// Admits one task at a time, in order of arrival.
 actor Turnstile {
     private var isTaken = false
-    private(set) var waiting: [(number: Int, continuation: CheckedContinuation<Void, any Error>)] = []
+    private(set) var waiting: Deque<(number: Int, continuation: CheckedContinuation<Void, any Error>)> = []
     private var next = 0
 
     /// Runs work when its turn comes.
@@ -42,6 +44,6 @@ actor Turnstile {
 
     private func leave() {
         // The next task takes over.
-        if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().continuation.resume() }
+        if let next = waiting.popFirst() { next.continuation.resume() } else { isTaken = false }
     }
 }

@@ -61,7 +61,7 @@ final class LoudnessRegression: Module, Objective {
             "batching.max_tokens=64000", "logging.utilisation=false", "watch.patience=20",
         ])
         let job = TrainingJob(
-            task: .pretraining, recipe: recipe,
+            kind: .pretraining, recipe: recipe,
             train: [WeightedManifest(try recordings("train", 8, in: folder))],
             valid: [WeightedManifest(try recordings("valid", 2, in: folder))],
             output: folder.appendingPathComponent("run"))

@@ -45,14 +45,14 @@ struct ResolvedRun {
         recipe = division.recipe
         batch = EffectiveBatch(recipe, processes: processes)
         try recipe.validate()
-        if let other = job.intendedTask, other != job.task {
+        if let other = job.intendedKind, other != job.kind {
             logger.warning(
                 """
-                the recipe seems to be one for \(other.rawValue), and this is \(job.task.rawValue): check \
+                the recipe seems to be one for \(other.rawValue), and this is \(job.kind.rawValue): check \
                 \(Phrase.recipeFile)
                 """)
         }
-        if recipe.optimization.recordSteps, !job.task.recordsSteps {
+        if recipe.optimization.recordSteps, !job.kind.recordsSteps {
             logger.warning("optimization.record_steps applies to pre-training only")
         }
     }

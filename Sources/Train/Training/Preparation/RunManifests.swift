@@ -17,7 +17,7 @@ struct RunManifests {
     ///   - cluster: The processes that train together, if there are several.
     /// - Throws: `CorpusError`; ``TrainingError`` if a process has other data than rank 0.
     init(for run: ResolvedRun, isResumed: Bool, among cluster: Cluster?) throws {
-        let labels = run.job.task.readsLabels ? run.recipe.data.labels : nil
+        let labels = run.job.kind.readsLabels ? run.recipe.data.labels : nil
         training = try Manifest.training(run.job.train, labels: labels)
         validation = try run.job.valid.map { try Manifest.validation($0, labels: labels) }
         guard let cluster else { return }

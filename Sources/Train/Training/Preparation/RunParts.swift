@@ -20,11 +20,11 @@ extension RunPreparation {
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`.
     func makeTask(shardedOver shards: ProcessGroup?, logger: Logger) throws -> any TrainingTask {
         try run.recipe.masking.validate(channels: run.recipe.model.encoderEmbedDim)
-        let task = try run.job.task.make(self, shards, logger)
+        let task = try run.job.kind.make(self, shards, logger)
         for manifest in manifests.validation {
             do {
                 if let sentence = try task.validationPlan(manifest).exclusionSummary(manifest) {
-                    logger.warning("\(sentence)\(run.job.task.exclusion)", metadata: ["file": "\(manifest.name)"])
+                    logger.warning("\(sentence)\(run.job.kind.exclusion)", metadata: ["file": "\(manifest.name)"])
                 }
             } catch CorpusError.nothingLeft(let reason) {
                 throw TrainingError.nothingToValidate(list: manifest.name, reason: reason)
@@ -77,7 +77,7 @@ extension Watch {
     /// - Parameters:
     ///   - recipe: The run's recipe.
     ///   - task: The kind of training.
-    init(_ recipe: Recipe, _ task: TrainingJob.Task) {
+    init(_ recipe: Recipe, _ task: TrainingJob.Kind) {
         let codeBooks = task.codeBooks(recipe)
         self.init(
             recipe.watch, entries: codeBooks.entries, groups: codeBooks.groups,

@@ -48,11 +48,11 @@ extension Recipe {
     ///
     /// - Parameter nameOrPath: The name or path that it was loaded from.
     /// - Returns: The task; `nil` if neither the name nor the contents show it.
-    public func intendedTask(_ nameOrPath: String) -> TrainingJob.Task? {
+    public func intendedKind(_ nameOrPath: String) -> TrainingJob.Kind? {
         if Self.builtInNames.contains(nameOrPath) {
-            return nameOrPath.contains(TrainingJob.Task.finetuning.command) ? .finetuning : .pretraining
+            return nameOrPath.contains(TrainingJob.Kind.finetuning.command) ? .finetuning : .pretraining
         }
-        let meant = TrainingJob.Task.all.filter { $0.isMeant(self) }
+        let meant = TrainingJob.Kind.all.filter { $0.isMeant(self) }
         return meant.count == 1 ? meant[0] : nil
     }
 

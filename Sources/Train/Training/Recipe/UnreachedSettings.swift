@@ -11,7 +11,7 @@ extension Recipe {
     ///   - task: The kind of training; keys that do not concern it are left out.
     ///   - updates: Number of updates of the run, by `max_update` or `max_epoch`, whichever comes first.
     ///   - epochs: Number of epochs that these take, the last one possibly in part.
-    func unreached(_ task: TrainingJob.Task, updates: Int, epochs: Int) -> [String] {
+    func unreached(_ task: TrainingJob.Kind, updates: Int, epochs: Int) -> [String] {
         let end = "the run ends after update \(updates)"
         return task.unreached(self, updates, end) + unreachedRate(updates, end) + unreachedAverage(updates, end)
             + unreachedEvents(updates, epochs, end)

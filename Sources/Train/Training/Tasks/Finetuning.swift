@@ -7,9 +7,9 @@ import W2VInterchange
 import W2VObjectives
 import W2VTorch
 
-extension TrainingJob.Task {
+extension TrainingJob.Kind {
     /// Speech recognition from recordings and transcripts, with the CTC loss.
-    public static let finetuning = TrainingJob.Task(
+    public static let finetuning = TrainingJob.Kind(
         rawValue: "finetuning", phrase: "fine-tuning", command: "finetune", model: .ctc, readsLabels: true,
         recordsSteps: false, exclusion: "; they count as empty transcripts",
         // The model has the settings of its code books, but does not use them.
@@ -66,7 +66,7 @@ extension RunPreparation {
         }
         if saved != nil { return .all(origin) }
         let path = origin.url.path
-        guard origin.description.task == job.task.model else {
+        guard origin.description.task == job.kind.model else {
             if job.newHead {
                 logger.warning("\(Phrase.newHead) has no effect: \(path) has no output layer to leave out")
             }

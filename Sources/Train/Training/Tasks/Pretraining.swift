@@ -4,9 +4,9 @@ import W2VCorpus
 import W2VObjectives
 import W2VTorch
 
-extension TrainingJob.Task {
+extension TrainingJob.Kind {
     /// Representations from recordings alone, with the contrastive objective.
-    public static let pretraining = TrainingJob.Task(
+    public static let pretraining = TrainingJob.Kind(
         rawValue: "pretraining", phrase: "pre-training", command: "pretrain", model: .pretraining, readsLabels: false,
         recordsSteps: true, exclusion: "",
         codeBooks: { recipe in

@@ -7,7 +7,7 @@ extension TrainingJob {
     /// A kind of training run, with everything that distinguishes it from other kinds.
     ///
     /// A kind is one file, which declares it, and one line in `all`.
-    public struct Task: Sendable {
+    public struct Kind: Sendable {
         /// The name in logs and for scripts.
         public let rawValue: String
         /// The name for people.
@@ -36,7 +36,7 @@ extension TrainingJob {
     }
 }
 
-extension TrainingJob.Task: Hashable, CustomStringConvertible {
+extension TrainingJob.Kind: Hashable, CustomStringConvertible {
     /// The name in logs.
     public var description: String { rawValue }
 
