@@ -18,22 +18,22 @@ struct SavedRun {
     ///   - place: The run's folder.
     ///   - job: The requested run.
     /// - Returns: The saved run; `nil` for a new one.
-    /// - Throws: ``TrainingError`` for a damaged state or a run of another task.
+    /// - Throws: ``TrainingError`` for a damaged state or a run of another kind.
     static func read(from place: RunPlace, for job: TrainingJob) throws -> SavedRun? {
         guard let last = place.lastState else { return nil }
         let (weights, state) = try place.folder.read(last)
-        try job.requireSameTask(as: weights.description)
+        try job.requireSameKind(as: weights.description)
         return SavedRun(folder: last, weights: weights, state: state, recipe: try ResumedRecipe(state, job))
     }
 }
 
 extension TrainingJob {
-    /// Refuses to continue a run of another task.
+    /// Refuses to continue a run of another kind.
     ///
     /// - Parameter description: The model in the run's checkpoint.
     /// - Throws: ``TrainingError/otherTask(folder:task:command:)``.
-    fileprivate func requireSameTask(as description: ModelDescription) throws {
-        guard description.task != task.model, let found = Task.all.first(where: { $0.model == description.task }) else {
+    fileprivate func requireSameKind(as description: ModelDescription) throws {
+        guard description.task != kind.model, let found = Kind.all.first(where: { $0.model == description.task }) else {
             return
         }
         throw TrainingError.otherTask(folder: output.path, task: found.phrase, command: found.command)

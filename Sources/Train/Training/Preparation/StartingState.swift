@@ -71,7 +71,7 @@ extension TrainingJob {
         (state.train, state.valid) = (train.map(\.description), valid.map(\.description))
         guard isNew else { return }
         state.from = from?.path
-        state.newHead = task.readsLabels ? newHead : nil
+        state.newHead = kind.readsLabels ? newHead : nil
     }
 
     /// Warns about options of a resumed run that only affect a new one.
