@@ -125,7 +125,7 @@ import W2VAudio
             // Nothing is replaced, or computed for it, unless requested.
             let again = try transcribe(
                 fixture, [fixture.audio + "/0.wav", "--output", output, "--format", "json"])
-            #expect(again.code == 1 && again.errors.contains("0.json: exists already; --force replaces"))
+            #expect(again.code == 1 && again.errors.contains("0.json: exists already; give --force to replace it"))
             let forced = try transcribe(
                 fixture, [fixture.audio + "/0.wav", "--output", output, "--format", "json", "--force"])
             #expect(forced.code == 0, "\(forced.errors)")

@@ -172,7 +172,7 @@ struct BatchLoaderTests {
                 && error.value("expected", Int.self) == 16_000)
     }
 
-    @Test func cancellingEndsIt() throws {
+    @Test func cancelingEndsIt() throws {
         let manifest = try corpus.manifest(lengths: lengths)
         let plan = try BatchPlan.sequential(manifest, options: .init(requiredBatchSizeMultiple: 1, batchSize: 1))
         let loader = try BatchLoader(manifest: manifest, plan: plan, prefetch: 2)

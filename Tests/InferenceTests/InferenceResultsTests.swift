@@ -103,7 +103,7 @@ private final class Counter: Sendable {
         }
     }
 
-    @Test func cancellingEndsTheIteration() async throws {
+    @Test func cancelingEndsTheIteration() async throws {
         let recordings = Recordings(count: 100_000) { _ in self.recording(16_000) }
         let session = try await session()
         let task = Task { try await results(session, recordings).all() }

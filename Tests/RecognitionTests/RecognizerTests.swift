@@ -116,7 +116,7 @@ import W2VTorch
         #expect(try await recognizer.transcribe([]).isEmpty)
     }
 
-    @Test func cancellingStopsBetweenBatches() async throws {
+    @Test func cancelingStopsBetweenBatches() async throws {
         let recognizer = try await SmallModels.recognizer(batchSeconds: 0)
         let recordings = (0..<400).map { Recording(samples: tonesInNoise(16_000, seed: UInt64($0))) }
         let task = Task { try await recognizer.transcribe(recordings) }

@@ -31,7 +31,7 @@ import W2VInference
         }
     }
 
-    @Test func whoeverStopsSendingIsLetGo() async throws {
+    @Test func clientsThatStopSendingAreDropped() async throws {
         try await withServer {
             $0.stallSeconds = 1
         } _: { running in

@@ -26,6 +26,6 @@ public func withSubnormals<Result: Sendable>(_ body: @escaping @Sendable () thro
         done.signal()
     }
     done.wait()
-    guard let found = result.withLock({ $0 }) else { fatalError("the thread has signalled that it is done") }
+    guard let found = result.withLock({ $0 }) else { fatalError("the thread has signaled that it is done") }
     return try found.get()
 }

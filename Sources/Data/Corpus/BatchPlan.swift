@@ -63,7 +63,8 @@ public struct BatchPlan: Sendable, Equatable {
         let (kept, excluded) = try Self.select(lengths, options: options, name: name)
         let drawn = Self.draw(kept, count: lengths.count, weights: weights, seed: seed, epoch: epoch)
         if drawn.isEmpty {
-            throw CorpusError.nothingLeft(reason: "the weights give epoch \(epoch) none of \(kept.count) utterances")
+            throw CorpusError.nothingLeft(
+                reason: "the weights leave epoch \(epoch) without any of the \(kept.count) utterances")
         }
         var ties = RandomStream(seed: seed, purpose: .shuffle, step: epoch, index: 0)
         let longest = options.longest

@@ -44,7 +44,7 @@ extension Checkpoint {
             }
         }
         guard mine.normalize == its.normalize, !mine.normalize || mine.normalizeEpsilon == its.normalizeEpsilon else {
-            throw differs("its input normalisation is not that of \(url.path)")
+            throw differs("its input normalization is not that of \(url.path)")
         }
         guard mine.labels.map({ ExactText($0) }) == its.labels.map({ ExactText($0) }), mine.text == its.text else {
             throw differs("its labels are not those of \(url.path)")

@@ -116,7 +116,7 @@ enum HuggingFace {
         guard let found = inner ?? outer else {
             findings.append(
                 CheckpointNote(
-                    "\(own): the folder has none, so input is normalised, as Transformers does without being told"))
+                    "\(own): the folder has none, so input is normalized, which is Transformers' default"))
             description.normalize = true
             return
         }

@@ -29,6 +29,8 @@ struct ConsoleLogHandler: LogHandler {
 
     func log(event: LogEvent) {
         switch format {
+        // Names of files and requests come from outside: control characters, which a terminal would obey or show as a
+        // new line, appear as code points.
         case .text: stream.line(Self.mark(event.level) + event.message.description.printable)
         case .json:
             let all = metadata.merging(metadataProvider?.get() ?? [:]) { $1 }.merging(event.metadata ?? [:]) { $1 }
@@ -42,9 +44,6 @@ struct ConsoleLogHandler: LogHandler {
     }
 
     /// Returns the prefix of a line for people.
-    ///
-    /// Names of files and requests come from outside: control characters, which a terminal would obey or show as a new
-    /// line, appear as code points.
     private static func mark(_ level: Logger.Level) -> String {
         switch level {
         case .trace, .debug, .info, .notice: ""

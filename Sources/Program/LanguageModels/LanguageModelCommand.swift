@@ -77,8 +77,8 @@ struct LanguageModelBuildCommand: ParsableCommand, LoggingCommand {
         let builder: LanguageModelBuilder
         do {
             builder = try LanguageModelBuilder(options: options)
-        } catch {
-            throw ValidationError("\(error)")
+        } catch DecoderError.badOption(let name, let value, let expected) {
+            throw ValidationError("--\(name) is \(value); it must be \(expected).")
         }
         for path in text {
             try builder.add(fileURL(path)) { lines in Console.progress("lm build: \(path): \(lines) lines") }

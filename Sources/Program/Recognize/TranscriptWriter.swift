@@ -45,7 +45,7 @@ struct TranscriptWriter {
         if !replaces, let present = files.first(where: { FileManager.default.fileExists(atPath: $0.path) }) {
             throw CommandError(
                 .failure, "\(present.path): exists already",
-                "--force replaces what is there")
+                "give --force to replace it, or --resume to keep it")
         }
         self.files = files
         // Fails before hours of work, not after.

@@ -168,7 +168,8 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
     private static func endOnSignals(_ server: Server) -> StopSignal {
         let end: @Sendable (Int32) -> Void = { signal in
             server.removeUploads()
-            Foundation.exit(128 + signal)
+            // A thread may be computing: an orderly exit would destroy LibTorch's tables while it reads them.
+            _exit(128 + signal)
         }
         return StopSignal(
             { number in
@@ -176,7 +177,7 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
                 DispatchQueue(label: "limit").asyncAfter(deadline: .now() + 30) { end(number) }
                 Task {
                     await server.stop(within: .seconds(28))
-                    Foundation.exit(128 + number)
+                    end(number)
                 }
             }, again: end)
     }

@@ -41,7 +41,7 @@ public enum DecoderError: ExplainedError, Equatable {
                 "the score of label \(label) at frame \(frame) is not a number",
                 "check the checkpoint and the recording for NaN values")
         case .badOption(let name, let value, let expected):
-            Explanation("the decoding option \(name) is \(value), and it must be \(expected)")
+            Explanation("the option \(name) is \(value), and it must be \(expected)")
         case .unspellable(let word, let symbols): unspellable(word, symbols)
         case .emptyTranscript:
             Explanation("the transcript has no words", "write down what is said in the recording")

@@ -147,7 +147,7 @@ public struct ModelConfiguration: Sendable, Equatable {
         try require(layerCount >= 1, "the encoder has no layers; set encoder_layers")
         try require(
             hourglass == nil || !layerNormFirst,
-            "hourglass works with layer_norm_first: false only, as its middle layers join the residual un-normalised")
+            "hourglass works with layer_norm_first: false only, as its middle layers join the residual unnormalized")
         try require(
             latentVars >= 1 && latentGroups >= 1, "latent_vars and latent_groups must be at least 1")
         for (name, size) in [

@@ -63,7 +63,7 @@ extension ModelFamily {
             problem: "conv_pos_batch_norm is true: the positional convolution has a batch norm here"),
         .fixed(
             "feat_proj_layer_norm", true, isWritten: false,
-            problem: "feat_proj_layer_norm is false: features are always normalised here"),
+            problem: "feat_proj_layer_norm is false: features are always normalized here"),
         .fixed("feat_extract_activation", "gelu"),
         .fixed("layer_norm_eps", 1e-5),
     ]

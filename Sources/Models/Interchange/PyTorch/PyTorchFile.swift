@@ -57,7 +57,7 @@ final class PyTorchFile {
             } else if Self.isTar(bytes) {
                 throw FileDamage("it is a tar file of a PyTorch before 0.1.10: load and save it with a newer one")
             } else {
-                throw FileDamage("it is none of torch.save's files; is it whole?")
+                throw FileDamage("it is not a file that torch.save wrote, or its beginning is damaged")
             }
         } catch {
             throw CheckpointError.damaged(path: url.path, reason: error.reason)

@@ -12,7 +12,7 @@ extension TimedTranscript {
         guard !words.isEmpty, 2 * unlikely >= words.count else { return nil }
         let which = words.count == 1 ? "the only word has" : "\(unlikely) of \(words.count) words have"
         return
-            "\(which) a confidence below \(Self.leastConfidence), so the transcript is hardly what the recording says: "
-            + "check that the two belong together and that the model knows the language."
+            "\(which) a confidence below \(Self.leastConfidence), so the transcript probably does not match the "
+            + "recording: check that the two belong together and that the model knows the language."
     }
 }
