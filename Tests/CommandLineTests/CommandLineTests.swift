@@ -361,6 +361,8 @@ struct Fixture {
             #expect(picture.contains("plain 2.5") && picture.contains("hourglass 2.25"))
             #expect(try run(["curves", plain, "--output", file]).code == 64)
             #expect(try run(["curves", "a=\(folder.path)", "--output", file]).code == 65)
+            let onItself = try run(["curves", "a=\(hourglass)", "--output", hourglass])
+            #expect(onItself.code == 64 && onItself.errors.contains("would be replaced"), "\(onItself.errors)")
             let nothing = try run(["curves", "a=\(plain)", "--field", "wer", "--output", file])
             #expect(nothing.code == 1 && nothing.errors.contains("the field wer"))
         }

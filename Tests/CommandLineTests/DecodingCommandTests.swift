@@ -155,9 +155,13 @@ import W2VAudio
             expect("the transcript has no words", try align("--text", " "))
             expect("needs at least", try align("--text", String(repeating: "TEA ", count: 40)))
             expect("there is no such transcript", try align("/no/such/file"))
-            try Data([0xFF, 0xFE, 0x41]).write(to: folder.appendingPathComponent("latin.txt"))
-            expect("is not UTF-8", try align(folder.appendingPathComponent("latin.txt").path))
+            let latin = folder.appendingPathComponent("latin.txt")
+            try Data([0xFF, 0xFE, 0x41]).write(to: latin)
+            expect("is not UTF-8", try align(latin.path))
             #expect(try align().code == 64)
+            let onItself = try align(latin.path, "--output", latin.path)
+            #expect(onItself.code == 64 && onItself.errors.contains("would be replaced"), "\(onItself.errors)")
+            #expect(try Data(contentsOf: latin) == Data([0xFF, 0xFE, 0x41]))
         }
     }
 

@@ -1,5 +1,20 @@
+import ArgumentParser
 import Foundation
 import W2VBase
+import W2VCorpus
+
+/// Refuses an output that would replace an input of the same command.
+///
+/// - Parameters:
+///   - inputs: The files that the command reads.
+///   - output: The file that it writes; `nil` for standard output.
+///   - option: The option that names the output.
+/// - Throws: `ValidationError` naming the file.
+func refuseReplacing(_ inputs: [URL], by output: String?, option: String = "--output") throws {
+    guard let output, let own = FileIdentity(fileURL(output).path) else { return }
+    guard inputs.contains(where: { FileIdentity($0.path) == own }) else { return }
+    throw ValidationError("\(option) \(output) is an input of this command and would be replaced: name another file.")
+}
 
 /// Creates the folder of an output file.
 func makeFolder(of file: URL) throws {

@@ -52,8 +52,11 @@ struct DictionaryCommand: ParsableCommand, LoggingCommand {
     @OptionGroup var logging: LogOptions
 
     func run() throws {
+        let lists = manifests.map(fileURL)
+        try refuseReplacing(
+            lists + lists.map { $0.deletingPathExtension().appendingPathExtension(labels) }, by: output)
         let manifest = try Manifest.joined(
-            manifests.map { (try Manifest.read(fileURL($0), labels: labels), 1) })
+            lists.map { (try Manifest.read($0, labels: labels), 1) })
         let dictionary = try LabelDictionary(counting: manifest)
         let empty = manifest.emptyLabelCount
         if empty > 0 { Console.log.warning("\(empty) of \(manifest.count) utterances have empty labels") }

@@ -103,9 +103,13 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
         let evaluation: Evaluation
         switch try source.source {
         case .model(let checkpoint, let manifest):
+            let url = fileURL(manifest)
+            let inputs = [url, url.deletingPathExtension().appendingPathExtension(source.labels)]
+            try refuseReplacing(inputs, by: report, option: "--report")
+            try refuseReplacing(inputs, by: savePredictions, option: "--save-predictions")
             let recognizer = try await source.reading.recognizer(
                 checkpoint, device: compute.device(among: cluster), decoding: decoding)
-            let list = try Manifest.readForEvaluation(fileURL(manifest), labels: source.labels)
+            let list = try Manifest.readForEvaluation(url, labels: source.labels)
             var values: [String: [String?]] = [:]
             for tag in tags { values[tag] = try UtteranceTags.read(tag, of: list, from: table.map(fileURL)) }
             let evaluator = Evaluator(recognizer, characters: characters)

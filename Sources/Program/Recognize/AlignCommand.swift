@@ -57,6 +57,7 @@ struct AlignCommand: AsyncParsableCommand, LoggingCommand {
         guard (transcript == nil) != (text == nil) else {
             throw ValidationError("Give the transcript either as a file or by --text.")
         }
+        try refuseReplacing([audio, transcript].compactMap { $0 }.map(fileURL), by: output)
     }
 
     func run() async throws {

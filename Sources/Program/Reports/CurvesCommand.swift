@@ -40,7 +40,10 @@ struct CurvesCommand: ParsableCommand, LoggingCommand {
     }
 
     func run() throws {
-        let comparison = RunComparison(runs: try runs.map(Self.read), kind: kind)
+        let files = runs.map(Self.source)
+        try refuseReplacing(files.map(\.metrics), by: output)
+        let comparison = RunComparison(
+            runs: try files.map { (name: $0.name, metrics: try MetricsSeries(contentsOf: $0.metrics)) }, kind: kind)
         let fields = field.isEmpty ? comparison.fields : field
         let charts = fields.map(comparison.chart)
         guard charts.contains(where: { !$0.series.isEmpty }) else {
@@ -55,11 +58,11 @@ struct CurvesCommand: ParsableCommand, LoggingCommand {
         try Console.output(file.path)
     }
 
-    private static func read(_ run: String) throws -> (name: String, metrics: MetricsSeries) {
+    /// Returns the name of a run and its metrics file.
+    private static func source(_ run: String) -> (name: String, metrics: URL) {
         let parts = run.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let url = fileURL(parts[1])
         let folder = url.appendingPathComponent("metrics.jsonl")
-        let file = FileManager.default.fileExists(atPath: folder.path) ? folder : url
-        return (parts[0], try MetricsSeries(contentsOf: file))
+        return (parts[0], FileManager.default.fileExists(atPath: folder.path) ? folder : url)
     }
 }
