@@ -77,7 +77,8 @@ struct LanguageModelBuildCommand: ParsableCommand, LoggingCommand {
         let builder: LanguageModelBuilder
         do {
             builder = try LanguageModelBuilder(options: options)
-        } catch DecoderError.badOption(let name, let value, let expected) {
+        } catch {
+            guard case .badOption(let name, let value, let expected) = error else { throw error }
             throw ValidationError("--\(name) is \(value); it must be \(expected).")
         }
         for path in text {
