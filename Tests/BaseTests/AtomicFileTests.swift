@@ -58,6 +58,19 @@ struct AtomicFileTests {
         }
     }
 
+    @Test func errorsNameTheFolderThatIsWritten() throws {
+        try withTemporaryFolder { folder in
+            let place = folder.appendingPathComponent("run", isDirectory: true)
+            let error = try #require(throws: FileWriteError.self) {
+                try AtomicFolder.write(to: place) { new in
+                    try AtomicFile.write(to: new.appendingPathComponent("none/a")) { _ in }
+                }
+            }
+            #expect(error.path == place.path + "/none/a")
+            #expect(try names(folder) == [])
+        }
+    }
+
     @Test func aFolderIsReplacedAsAWhole() throws {
         try withTemporaryFolder { folder in
             let place = folder.appendingPathComponent("run", isDirectory: true)

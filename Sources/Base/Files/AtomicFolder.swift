@@ -36,7 +36,7 @@ public enum AtomicFolder {
             return result
         } catch {
             try? FileManager.default.removeItem(at: new)
-            throw error
+            throw (error as? FileWriteError)?.moved(from: new.path, to: url.path) ?? error
         }
     }
 

@@ -49,6 +49,16 @@ public enum FileWriteError: ExplainedError, Equatable {
         }
     }
 
+    /// Returns the error with a folder's final name in place of the one that it is written under.
+    func moved(from temporary: String, to place: String) -> FileWriteError {
+        guard path.utf8.starts(with: temporary.utf8) else { return self }
+        let path = place + String(decoding: path.utf8.dropFirst(temporary.utf8.count), as: UTF8.self)
+        return switch self {
+        case .noSpace(_, let reason, let written): .noSpace(path: path, reason: reason, written: written)
+        case .failed(_, let step, let reason): .failed(path: path, step: step, reason: reason)
+        }
+    }
+
     /// The file's final name.
     public var path: String {
         switch self {
