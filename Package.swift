@@ -80,7 +80,7 @@ let floor: [Target] = [
     system("Soxr", "soxr", debian: "libsoxr-dev"),
     system("Zlib", "zlib", debian: "zlib1g-dev"),
     library(
-        "Base", in: "Base", ["CW2VFiles", "CW2VZlib", .product(name: "SystemPackage", package: "swift-system")]),
+        "Base", in: "Base", ["CW2VFiles", "CW2VZlib", systemPackage]),
 ]
 
 let engine: [Target] = [
@@ -110,16 +110,6 @@ let models: [Target] = [
     library("Interchange", in: "Models/Interchange", ["W2VBackbone", "W2VBase", "W2VObjectives", "W2VTorch"]),
 ]
 
-let train: [Target] = [
-    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VBase", "W2VTorch", logging]),
-    library(
-        "Training", in: "Train/Training",
-        [
-            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
-            "W2VKernels", "W2VObjectives", "W2VTorch", "Yams", logging,
-        ], resources: [.embedInCode("Recipes")]),
-]
-
 let use: [Target] = [
     library("Decoding", in: "Use/Decoding", ["CW2VZlib", "W2VBase"]),
     library("Reporting", in: "Use/Reporting", ["W2VBase"]),
@@ -134,7 +124,7 @@ let use: [Target] = [
         "Features", in: "Use/Features",
         [
             "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VInference", "W2VInterchange", "W2VObjectives",
-            "W2VTorch", .product(name: "SystemPackage", package: "swift-system"),
+            "W2VTorch", systemPackage,
         ]),
     library(
         "Serving", in: "Use/Serving",
@@ -143,6 +133,16 @@ let use: [Target] = [
             .product(name: "FlyingFox", package: "FlyingFox"),
             .product(name: "FlyingSocks", package: "FlyingFox"),
         ], resources: [.embedInCode("Page")]),
+]
+
+let train: [Target] = [
+    library("Cluster", in: "Train/Cluster", ["CW2VLibTorch", "W2VBase", "W2VTorch", logging]),
+    library(
+        "Training", in: "Train/Training",
+        [
+            "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
+            "W2VKernels", "W2VObjectives", "W2VTorch", "Yams", logging,
+        ], resources: [.embedInCode("Recipes")]),
 ]
 
 // What most apps need, in one import. Not `Wav2Vec2`: where case is ignored, its products and the program's are one.
@@ -241,6 +241,6 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     ],
-    targets: floor + engine + data + models + train + use + [umbrella] + program + testing,
+    targets: floor + engine + data + models + use + train + [umbrella] + program + testing,
     cxxLanguageStandard: .cxx20
 )

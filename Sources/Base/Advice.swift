@@ -44,7 +44,12 @@ public struct Advice: Sendable, Hashable, CustomStringConvertible, ExpressibleBy
     public init(stringInterpolation: StringInterpolation) { pieces = stringInterpolation.pieces }
 
     /// Joins two parts of a clause.
-    public static func + (first: Advice, second: Advice) -> Advice { Advice(pieces: first.pieces + second.pieces) }
+    public static func + (first: Advice, second: Advice) -> Advice {
+        guard case .text(let end)? = first.pieces.last, case .text(let beginning)? = second.pieces.first else {
+            return Advice(pieces: first.pieces + second.pieces)
+        }
+        return Advice(pieces: first.pieces.dropLast() + [.text(end + beginning)] + second.pieces.dropFirst())
+    }
 
     private init(pieces: [Piece]) { self.pieces = pieces }
 

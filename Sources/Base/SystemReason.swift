@@ -37,6 +37,7 @@ public enum SystemReason {
     /// - Returns: For example "the disk is full".
     public static func of(code: Int32) -> String {
         switch code {
+        case ENOENT: "there is no such file or folder"
         case ENOSPC: "the disk is full"
         case EDQUOT: "the disk quota is used up"
         case EFBIG: "the process's file size limit is reached"

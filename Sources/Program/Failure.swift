@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import W2VBase
 
@@ -17,6 +18,11 @@ extension ErrorKind {
         case .interrupted(let signal): 128 + signal
         }
     }
+}
+
+extension ExitCode {
+    /// Makes the exit code of a program that a signal stopped.
+    init(signal: Int32) { self.init(ErrorKind.interrupted(signal: signal).exitCode) }
 }
 
 /// An error of a command.

@@ -21,6 +21,7 @@ let commandLinePhrases: [Phrase: String] = [
 
     // Data
     .fetchAgain: "run the same command again to continue where it stopped",
+    .skipInvalidLengths: "set batching.skip_invalid_size_inputs to true",
     .spellTranscripts: "spell the transcripts with wav2vec2 data labels",
     .makeDictionary: "make a dictionary of these labels with wav2vec2 data dictionary",
     .readSpelledLabels: "read the spelled labels (--labels ltr)",

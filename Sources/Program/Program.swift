@@ -53,11 +53,22 @@ struct Program: AsyncParsableCommand {
                 try command.run()
             }
         } catch {
-            guard let code = failureCode(error) else { exit(withError: error) }
+            guard let code = failureCode(error) else { leave(withUsageError: error) }
             Console.log.error(
                 "\((error as? CocoaError).map(SystemReason.sentence) ?? "\(error)")",
                 metadata: ["exit_code": .stringConvertible(code)])
             Foundation.exit(code)
         }
+    }
+
+    /// Ends the program with an error of the argument parser, or with the help that was asked for.
+    ///
+    /// The parser may have failed before it read `--log-format`, so the arguments themselves are searched for it.
+    private static func leave(withUsageError error: any Error) -> Never {
+        let code = exitCode(for: error).rawValue
+        guard code != EXIT_SUCCESS, LogOptions.asksForJSON(CommandLine.arguments) else { exit(withError: error) }
+        Console.configure(LogOptions(format: .json))
+        Console.log.error("\(message(for: error))", metadata: ["exit_code": .stringConvertible(code)])
+        Foundation.exit(code)
     }
 }

@@ -230,17 +230,18 @@ struct BadAudioTests {
     }
 
     @Test func failedReadsLeaveNoOpenFiles() throws {
-        let descriptors = { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count }
         guard FileManager.default.fileExists(atPath: "/proc/self/fd") else { return }
         let broken = folder.file("broken.flac")
         try Data("fLaC and nothing of the kind".utf8).write(to: broken)
         let part = try cut(.flac, keeping: 0.5)
-        let before = try descriptors()
-        for _ in 0..<200 {
-            _ = try? AudioFile.read(broken)
-            _ = try? AudioFile.read(part)
+        _ = try? AudioFile.read(broken)
+        _ = try? AudioFile.read(part)
+        // Other tests of this process open files too.
+        let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").filter {
+            try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+                .hasPrefix(folder.url.path) == true
         }
-        #expect(try descriptors() < before + 100)
+        #expect(open.isEmpty)
     }
 
     @Test func unwritable() throws {

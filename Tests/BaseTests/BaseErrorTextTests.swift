@@ -14,6 +14,7 @@ import Testing
                 FolderLock.Failure.inUse,
                 FolderLock.Failure.unopened(reason: "Permission denied"),
                 FileWriteError.noSpace(path: "m.safetensors", reason: "the disk is full", written: 4096),
+                FileWriteError.notSynced(path: "m.safetensors", reason: "Input/output error"),
                 FileWriteError.failed(path: "m.safetensors", step: "create", reason: "its folder does not exist"),
                 JSONParser.Failure(line: 3, expected: "a comma or }"),
             ],

@@ -40,7 +40,7 @@ struct LeftoversTests {
                 withExtendedLifetime(lock) {}
             }
             _ = try FolderLock(folder)
-            #expect(throws: FolderLock.Failure.unopened(reason: "No such file or directory")) {
+            #expect(throws: FolderLock.Failure.unopened(reason: "there is no such file or folder")) {
                 try FolderLock(folder.appendingPathComponent("none"))
             }
         }

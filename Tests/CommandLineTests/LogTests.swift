@@ -65,6 +65,22 @@ import W2VAudio
         #expect((objects.first?["metadata"] as? [String: Any])?["exit_code"] as? Int == 65)
     }
 
+    /// The parser fails before it has read the form of messages.
+    @Test(arguments: [["--log-format", "json"], ["--log-format=json"]])
+    func wrongUsageIsAnObjectToo(_ format: [String]) throws {
+        for arguments in [
+            ["transcribe", "--no-such-option"], ["evaluate"], ["data", "manifest", "x", "--quiet", "--verbose"],
+        ] {
+            let outcome = try run(arguments + format)
+            let objects = try objects(outcome)
+            #expect(outcome.code == 64 && objects.count == 1 && outcome.output.isEmpty, "\(outcome.errors)")
+            #expect((objects.first?["metadata"] as? [String: Any])?["exit_code"] as? Int == 64)
+        }
+        // Help is a result, whatever the form of messages.
+        let help = try run(["transcribe", "--help"] + format)
+        #expect(help.code == 0 && help.output.contains("USAGE: ") && help.errors.isEmpty)
+    }
+
     /// Each process's objects give its rank, and are not broken by prefixes.
     @Test func launchedProcessesWriteObjects() throws {
         let fixture = try LaunchFixture()

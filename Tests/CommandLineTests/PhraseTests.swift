@@ -38,9 +38,17 @@ import W2VTraining
     }
 
     @Test func anErrorNamesWhatToType() throws {
-        let outcome = try run("pretrain", "--resume", "--train", "/none", "--valid", "/none", "--output", "/dev/null/x")
-        #expect(outcome.code != 0 && !outcome.errors.contains("{}"))
-        let weight = try run("pretrain", "--train", "a.tsv:0", "--valid", "a.tsv", "--output", "/tmp/never")
-        #expect(weight.code == 64 && weight.errors.contains("--train"), "\(weight.errors)")
+        try withTemporaryFolder { folder in
+            let occupied = folder.appendingPathComponent("occupied")
+            try FileManager.default.createDirectory(at: occupied, withIntermediateDirectories: true)
+            try Data("x".utf8).write(to: occupied.appendingPathComponent("mine"))
+            // The library says "resume the run, or choose another output".
+            let outcome = try run(
+                "pretrain", "--recipe", "demo-pretrain", "--train", "a.tsv", "--valid", "a.tsv", "--output",
+                occupied.path)
+            #expect(outcome.code == 64 && outcome.errors.hasPrefix("wav2vec2: \(occupied.path) is not empty; "))
+            #expect(outcome.errors.contains("--resume") && outcome.errors.contains("--output"), "\(outcome.errors)")
+            #expect(!outcome.errors.contains("{}") && !outcome.errors.contains(Phrase.resume.neutral))
+        }
     }
 }

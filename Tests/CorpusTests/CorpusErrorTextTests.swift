@@ -10,6 +10,7 @@ import W2VLibriSpeech
         let faults = try faults(
             in: [
                 CorpusError.notFound(file: "a.tsv"),
+                CorpusError.missingLabels(file: "a.ltr", manifest: "a.tsv"),
                 CorpusError.unreadable(file: "a.tsv", reason: "Permission denied"),
                 CorpusError.unwritable(file: "a.tsv", reason: "the disk is full"),
                 CorpusError.notForTabs(file: "a.tsv", reason: "a.wav begins within its recording"),

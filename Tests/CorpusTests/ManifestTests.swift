@@ -93,7 +93,10 @@ struct ManifestTests {
         }
         let gone = corpus.file("gone.tsv")
         #expect(throws: CorpusError.notFound(file: gone.path)) { try Manifest.read(gone) }
-        #expect(throws: CorpusError.notFound(file: corpus.file("noroot.ltr").path)) {
+        #expect(
+            throws: CorpusError.missingLabels(
+                file: corpus.file("noroot.ltr").path, manifest: corpus.file("noroot.tsv").path)
+        ) {
             try Manifest.read(try corpus.write("noroot.tsv", "/\na.wav\t1\n"), labels: "ltr")
         }
     }

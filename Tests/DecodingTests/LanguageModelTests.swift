@@ -151,7 +151,9 @@ import Testing
             let compressed = try Data(contentsOf: DecodingFixtures.url("bigram.arpa.gz"))
             try compressed.prefix(compressed.count / 2).write(to: url)
             #expect(throws: LanguageModelError.self) { try LanguageModel(contentsOf: url) }
-            #expect(throws: LanguageModelError.unreadable(path: "/no/such/model", reason: "there is no such file")) {
+            #expect(
+                throws: LanguageModelError.unreadable(path: "/no/such/model", reason: "there is no such file or folder")
+            ) {
                 try LanguageModel(contentsOf: URL(fileURLWithPath: "/no/such/model"))
             }
             #expect(throws: LanguageModelError.self) { try LanguageModel(contentsOf: folder) }

@@ -6,12 +6,14 @@ import W2VBackbone
 
 @testable import W2VInference
 
+/// The error of a recording whose parts are negative.
+private struct Odd: Error {}
+
 /// The samples that a recording's windows keep, joined.
 private struct KeptFrames: WindowGatherer {
     var frames = 0
 
     mutating func append(_ part: Int) throws {
-        struct Odd: Error {}
         if part < 0 { throw Odd() }
         frames += part
     }
@@ -81,7 +83,7 @@ private final class Counter: Sendable {
             }
         }
         #expect(throws: Missing.self) { try found[8].result.get() }
-        #expect(throws: (any Error).self) { try found[9].result.get() }
+        #expect(throws: Odd.self) { try found[9].result.get() }
         #expect(last.recordings == 10 && last.position == 10 && last.seconds > 12)
     }
 

@@ -11,7 +11,7 @@ import W2VBase
 @Suite(.onTestThreads) struct WindowTests {
     /// Windows of 40 frames, 5 of them context on each side.
     private func windows() throws -> Windows {
-        Windows(layers: try SmallModels.configuration().convFeatureLayers, longest: 40, context: 5)
+        Windows(WindowOptions(seconds: 0.8, overlap: 0.2), layers: try SmallModels.configuration().convFeatureLayers)
     }
 
     /// Noise with pauses.

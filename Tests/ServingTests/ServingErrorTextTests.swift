@@ -5,7 +5,7 @@ import Testing
 @testable import W2VServing
 
 /// `UPDATE_SNAPSHOTS=1` renews the texts in `Tests/Fixtures/errors`.
-@Suite struct ServingErrorTextTests {
+@Suite(.onTestThreads) struct ServingErrorTextTests {
     @Test func textsAreAsRecorded() throws {
         let faults = try faults(
             in: [

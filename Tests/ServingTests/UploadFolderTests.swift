@@ -65,7 +65,7 @@ import Testing
         options.port = 0
         options.temporaryFolder = missing
         let server = Server(options, facts: RunningServer.facts)
-        await #expect(throws: ServerError.noFolder(missing.path, reason: "No such file or directory")) {
+        await #expect(throws: ServerError.noFolder(missing.path, reason: "there is no such file or folder")) {
             _ = try await server.start()
         }
         #expect(!FileManager.default.fileExists(atPath: missing.deletingLastPathComponent().path))

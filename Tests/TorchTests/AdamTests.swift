@@ -41,7 +41,7 @@ private final class Single: Module {
         let file = try GoldenFile("optim_fairseq")
         let module = Single(try file.tensor("adam.p0").cloned())
         let flat = try FlatParameters(module.parameters())
-        let options = Adam.Options(beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weightDecay: 0.01)
+        let options = Moments.Options(beta1: 0.9, beta2: 0.98, epsilon: 1e-6, weightDecay: 0.01)
         var adam = try Adam(flat, options)
         let gradients = try file.tensor("adam.grads")
         let expected = try file.tensor("adam.fairseq")

@@ -56,7 +56,7 @@ private final class Pair: Module {
         var references = [Reference(random(7, 4)), Reference([0, 0, 0])]
         let module = try Pair(references[0].values, references[1].values)
         let flat = try FlatParameters(module.parameters())
-        let options = Lamb.Options(weightDecay: decay)
+        let options = Moments.Options(beta2: 0.999, weightDecay: decay)
         var lamb = try Lamb(flat, options)
         for step in 0..<8 {
             if step == 4 {

@@ -74,7 +74,7 @@ import W2VTorch
         try expectNoGrowth(iterations: 1000) {
             let layer = try Linear(4, 3, initializer: .random(seed: 1))
             let flat = try FlatParameters(layer.parameters())
-            let adam = try Adam(flat, .init())
+            let adam = try Adam(flat, .init(beta2: 0.98))
             try layer(Tensor.ones([2, 4])).sum().backward()
             try adam.step(learningRate: 0.1)
         }

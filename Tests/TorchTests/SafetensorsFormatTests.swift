@@ -199,7 +199,7 @@ private func floats(_ count: Int) -> Data {
         let scratch = try TemporaryFolder()
         #expect(
             throws: SafetensorsError.unreadable(
-                path: scratch.file("model.safetensors").path, reason: "there is no such file")
+                path: scratch.file("model.safetensors").path, reason: "there is no such file or folder")
         ) {
             try SafetensorsFile(scratch.file("model.safetensors"))
         }

@@ -90,7 +90,7 @@ public final class AtomicFile {
 
     /// Gives the complete file its name.
     ///
-    /// - Throws: `FileWriteError`; then the old file still exists.
+    /// - Throws: `FileWriteError`; the old file still exists, except after `FileWriteError.notSynced`.
     public func commit() throws(FileWriteError) {
         guard let temporaryPath else { return }
         try synchronize()

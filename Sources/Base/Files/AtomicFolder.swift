@@ -29,13 +29,16 @@ public enum AtomicFolder {
             throw FileWriteError(error, path: url.path, step: "create")
         }
         defer { try? lock.close() }
+        let old = new.appendingPathExtension("old")
         do {
             let result = try fill(new)
-            let replaced = try put(new, in: url, aside: new.appendingPathExtension("old"))
+            let replaced = try put(new, in: url, aside: old)
             if let replaced { try? FileManager.default.removeItem(at: replaced) }
             return result
         } catch {
             try? FileManager.default.removeItem(at: new)
+            // Then the new folder is in its place, and the replaced one has either of the two names.
+            if case FileWriteError.notSynced = error { try? FileManager.default.removeItem(at: old) }
             throw (error as? FileWriteError)?.moved(from: new.path, to: url.path) ?? error
         }
     }
@@ -54,22 +57,23 @@ public enum AtomicFolder {
         _ new: URL, in place: URL, aside old: URL, exchange: (URL, URL) throws -> Bool = AtomicFolder.exchange
     ) throws -> URL? {
         try synchronize(new.path)
-        guard FileManager.default.fileExists(atPath: place.path) else {
-            try move(new, to: place)
-            return nil
+        var replaced: URL?
+        if !FileManager.default.fileExists(atPath: place.path) {
+            try rename(new, to: place)
+        } else if try exchange(new, place) {
+            replaced = new
+        } else {
+            try rename(place, to: old)
+            do {
+                try rename(new, to: place)
+            } catch {
+                try? rename(old, to: place)
+                throw error
+            }
+            replaced = old
         }
-        if try exchange(new, place) {
-            try synchronizeFolder(of: place.path)
-            return new
-        }
-        try move(place, to: old)
-        do {
-            try move(new, to: place)
-        } catch {
-            try? move(old, to: place)
-            throw error
-        }
-        return old
+        try synchronizeFolder(of: place.path)
+        return replaced
     }
 
     /// Renames a file or folder, and syncs the renaming.
@@ -79,10 +83,14 @@ public enum AtomicFolder {
     ///   - place: The new name; an empty folder or a file of that name is replaced.
     /// - Throws: `FileWriteError`.
     public static func move(_ url: URL, to place: URL) throws(FileWriteError) {
-        guard rename(url.path, place.path) == 0 else {
+        try rename(url, to: place)
+        try synchronizeFolder(of: place.path)
+    }
+
+    private static func rename(_ url: URL, to place: URL) throws(FileWriteError) {
+        guard Foundation.rename(url.path, place.path) == 0 else {
             throw FileWriteError(Errno(rawValue: errno), path: place.path, step: "rename")
         }
-        try synchronizeFolder(of: place.path)
     }
 
     /// Swaps two folders atomically.
@@ -117,6 +125,10 @@ public enum AtomicFolder {
     /// - Parameter path: The file.
     /// - Throws: `FileWriteError`.
     static func synchronizeFolder(of path: String) throws(FileWriteError) {
-        try synchronize(PathParts(path).folder)
+        do {
+            try synchronize(PathParts(path).folder)
+        } catch {
+            throw .notSynced(path: path, reason: error.reason)
+        }
     }
 }

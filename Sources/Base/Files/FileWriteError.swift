@@ -5,6 +5,8 @@ import SystemPackage
 public enum FileWriteError: ExplainedError, Equatable {
     /// There is no space: on the disk, in the user's quota, or under the process's limit.
     case noSpace(path: String, reason: String, written: Int)
+    /// The file has its name, but the folder could not be synced: a power failure could still undo the renaming.
+    case notSynced(path: String, reason: String)
     /// Any other system error.
     case failed(path: String, step: String, reason: String)
 
@@ -35,6 +37,10 @@ public enum FileWriteError: ExplainedError, Equatable {
             Explanation(
                 "cannot write \(path): \(reason) after \(written) bytes; the file's former content is untouched",
                 "make room and save again")
+        case .notSynced(let path, let reason):
+            Explanation(
+                "\(path) is written, but its folder cannot be synced: \(reason)", "check the disk before you rely on it"
+            )
         case .failed(let path, let step, let reason):
             Explanation("cannot \(step) \(path): \(reason); the file's former content is untouched")
         }
@@ -45,6 +51,7 @@ public enum FileWriteError: ExplainedError, Equatable {
         let name = URL(fileURLWithPath: path).lastPathComponent
         return switch self {
         case .noSpace(_, let reason, let written): "\(name): \(reason) after \(written) bytes"
+        case .notSynced(_, let reason): "\(name): its folder cannot be synced: \(reason)"
         case .failed(_, let step, let reason): "cannot \(step) \(name): \(reason)"
         }
     }
@@ -55,6 +62,7 @@ public enum FileWriteError: ExplainedError, Equatable {
         let path = place + String(decoding: path.utf8.dropFirst(temporary.utf8.count), as: UTF8.self)
         return switch self {
         case .noSpace(_, let reason, let written): .noSpace(path: path, reason: reason, written: written)
+        case .notSynced(_, let reason): .notSynced(path: path, reason: reason)
         case .failed(_, let step, let reason): .failed(path: path, step: step, reason: reason)
         }
     }
@@ -62,14 +70,14 @@ public enum FileWriteError: ExplainedError, Equatable {
     /// The file's final name.
     public var path: String {
         switch self {
-        case .noSpace(let path, _, _), .failed(let path, _, _): path
+        case .noSpace(let path, _, _), .notSynced(let path, _), .failed(let path, _, _): path
         }
     }
 
     /// The system's reason, such as "the disk is full", for errors that name the file themselves.
     public var reason: String {
         switch self {
-        case .noSpace(_, let reason, _), .failed(_, _, let reason): reason
+        case .noSpace(_, let reason, _), .notSynced(_, let reason), .failed(_, _, let reason): reason
         }
     }
 }

@@ -32,7 +32,7 @@ public final class FolderLock: Sendable {
     /// - Throws: `Failure`.
     public init(_ folder: URL) throws(Failure) {
         self.folder = FileDescriptor(rawValue: open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-        guard self.folder.rawValue >= 0 else { throw .unopened(reason: String(cString: strerror(errno))) }
+        guard self.folder.rawValue >= 0 else { throw .unopened(reason: SystemReason.of(code: errno)) }
         // Some network file systems do not support locks: then there is no lock, but everything else works. The
         // descriptor is closed with this object, also if its initializer throws: closing it twice would close another
         // one.

@@ -74,7 +74,7 @@ public struct LineReader<Failure: LineReadingError>: ~Copyable {
         guard descriptor.rawValue >= 0 else {
             throw Failure(
                 errno == ENOENT || errno == ENOTDIR
-                    ? .notFound : .unreadable(reason: String(cString: strerror(errno))), in: path)
+                    ? .notFound : .unreadable(reason: SystemReason.of(code: errno)), in: path)
         }
         let status = try? descriptor.status()
         // A folder can be opened and fails only when it is read, with a less clear error.
@@ -171,7 +171,7 @@ public struct LineReader<Failure: LineReadingError>: ~Copyable {
             do throws(Errno) {
                 return try descriptor.read(some: room)
             } catch {
-                throw problem(.unreadable(reason: String(cString: strerror(error.rawValue))))
+                throw problem(.unreadable(reason: SystemReason.of(code: error.rawValue)))
             }
         case .compressed(let file):
             let count = gzread(file, room.baseAddress, UInt32(min(room.count, 1 << 24)))

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// Decoding of recordings: WAV, FLAC, Ogg Vorbis, Opus, MP3 and everything else that libsndfile reads; other containers
 /// with ffmpeg.
@@ -117,10 +118,10 @@ public enum AudioFile {
         guard descriptor >= 0 else {
             throw errno == ENOENT || errno == ENOTDIR
                 ? AudioError.notFound(file: path)
-                : AudioError.unreadable(file: path, reason: String(cString: strerror(errno)))
+                : AudioError.unreadable(file: path, reason: SystemReason.of(code: errno))
         }
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+        guard fstat(descriptor, &status) == 0, status.isFile else {
             close(descriptor)
             throw AudioError.unreadable(file: path, reason: "it is no regular file")
         }
@@ -131,7 +132,7 @@ public enum AudioFile {
         do {
             return try Data(contentsOf: url, options: .mappedIfSafe)
         } catch {
-            throw AudioError.unreadable(file: url.path, reason: error.localizedDescription)
+            throw AudioError.unreadable(file: url.path, reason: SystemReason.of(error))
         }
     }
 

@@ -108,7 +108,7 @@ extension AudioFile {
         if failure == nil && closed != 0 { failure = withSystemError(String(cString: sf_error_number(closed))) }
         // Bytes that an encoder kept to the end may have been lost silently.
         if failure == nil && errno != 0, [ENOSPC, EDQUOT, EFBIG, EIO].contains(errno) {
-            failure = String(cString: strerror(errno))
+            failure = SystemReason.of(code: errno)
         }
         if let failure { throw AudioError.unwritable(file: path, reason: failure) }
     }
@@ -132,7 +132,7 @@ extension AudioFile {
     private static func withSystemError(_ text: String) -> String {
         var text = text.hasSuffix(".") ? String(text.dropLast()) : text
         if text.hasPrefix("Error : ") { text.removeFirst("Error : ".count) }
-        let system = errno == 0 ? "" : String(cString: strerror(errno))
+        let system = errno == 0 ? "" : SystemReason.of(code: errno)
         return system.isEmpty || text.contains(system) ? text : "\(text): \(system)"
     }
 

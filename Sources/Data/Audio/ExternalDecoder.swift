@@ -60,7 +60,7 @@ enum ExternalDecoder {
                 program, arguments(format: format, limits: limits), input: input,
                 output: decoded.handle.fileDescriptor, limits: limits)
         } catch {
-            throw AudioError.failed(file: name, reason: "ffmpeg cannot be started: \(error.localizedDescription)")
+            throw AudioError.failed(file: name, reason: "ffmpeg cannot be started: \(SystemReason.of(error))")
         }
         if let error = failure(of: run, decoded: decoded, name: name, limits: limits) { throw error }
         guard let data = decoded.mapped() else { throw AudioError.empty(file: name) }
@@ -109,7 +109,7 @@ enum ExternalDecoder {
         if let refusal = text.firstMatch(of: /\[([^ ]+) @ [^\]]*\] Format not on whitelist/) {
             return notRead(String(refusal.output.1), name: name)
         }
-        // For some containers it plays what is left, reports success, and only here says that the rest is missing.
+        // For some damaged containers, ffmpeg decodes what it can and exits with success; only its messages show the damage.
         let signs = ["prematurely", "truncated", "corrupt", "partial file", "moov atom not found"]
         if signs.contains(where: text.contains) {
             return .damaged(file: name, reason: "ffmpeg says: \(last)")

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// An unlinked file in the temporary folder: its space is freed when the last descriptor is closed, however the program
 /// ends.
@@ -19,7 +20,7 @@ struct UnlinkedTemporaryFile {
             throw AudioError.failed(
                 file: name,
                 reason: "no file can be made in the temporary folder \(folder.path) "
-                    + "(\(String(cString: strerror(errno)))); name another one by TMPDIR")
+                    + "(\(SystemReason.of(code: errno))); name another one by TMPDIR")
         }
         unlink(path)
         handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)

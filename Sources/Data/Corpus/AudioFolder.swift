@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// A folder of recordings.
 public enum AudioFolder {
@@ -18,7 +19,7 @@ public enum AudioFolder {
         _ folder: URL, extensions: [String], unreadable: ((String, CorpusError) -> Void)? = nil
     ) throws(CorpusError) -> [String] {
         var status = stat()
-        guard stat(folder.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        guard stat(folder.path, &status) == 0, status.isFolder else {
             throw .notFound(file: folder.path)
         }
         let wanted = Set(extensions.map { $0.lowercased() })
@@ -65,7 +66,7 @@ public enum AudioFolder {
         _ path: String
     ) throws(CorpusError) -> [(name: String, isFolder: Bool, isLink: Bool)] {
         guard let stream = opendir(path) else {
-            throw .unreadable(file: path, reason: String(cString: strerror(errno)))
+            throw .unreadable(file: path, reason: SystemReason.of(code: errno))
         }
         defer { closedir(stream) }
         var entries: [(name: String, isFolder: Bool, isLink: Bool)] = []
@@ -78,7 +79,7 @@ public enum AudioFolder {
                         fstatat(dirfd(stream), bytes, &status, AT_SYMLINK_NOFOLLOW) == 0
                         && status.st_mode & S_IFMT == S_IFLNK
                     let isFolder =
-                        fstatat(dirfd(stream), bytes, &status, 0) == 0 && status.st_mode & S_IFMT == S_IFDIR
+                        fstatat(dirfd(stream), bytes, &status, 0) == 0 && status.isFolder
                     return (String(cString: bytes), String(validatingCString: bytes) != nil, isFolder, isLink)
                 }
             }
@@ -87,7 +88,7 @@ public enum AudioFolder {
             entries.append((name, isFolder, isLink))
             errno = 0
         }
-        if errno != 0 { throw .unreadable(file: path, reason: String(cString: strerror(errno))) }
+        if errno != 0 { throw .unreadable(file: path, reason: SystemReason.of(code: errno)) }
         return entries
     }
 }

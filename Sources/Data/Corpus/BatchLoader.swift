@@ -5,7 +5,7 @@ import Foundation
 /// At most `prefetch` batches are decoded or being decoded at any time. The batches' contents depend neither on the
 /// number of threads nor on where loading began.
 public final class BatchLoader: Sendable {
-    private let queue: PrefetchQueue
+    let queue: PrefetchQueue
 
     /// Starts decoding.
     ///
@@ -65,7 +65,7 @@ public final class BatchLoader: Sendable {
 /// Results of numbered work, produced out of order by several threads and consumed in order by one.
 ///
 /// `@unchecked Sendable` is safe: every access to the mutable state is made while `condition` is locked.
-private final class PrefetchQueue: @unchecked Sendable {
+final class PrefetchQueue: @unchecked Sendable {
     private let condition = NSCondition()
     private let end: Int
     private let capacity: Int

@@ -209,7 +209,7 @@ public struct CorpusConverter: Sendable {
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         } catch {
-            throw CorpusError.unwritable(file: folder.path, reason: error.localizedDescription)
+            throw CorpusError.unwritable(file: folder.path, reason: SystemReason.of(error))
         }
         try Lines.write([settings], to: note)
     }
@@ -244,7 +244,7 @@ public struct CorpusConverter: Sendable {
             try FileManager.default.createDirectory(
                 at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         } catch {
-            throw CorpusError.unwritable(file: file.path, reason: error.localizedDescription)
+            throw CorpusError.unwritable(file: file.path, reason: SystemReason.of(error))
         }
         let changed = try Resampler.changingSpeed(samples, by: target.speed, name: utterance.audio.path)
         try AudioFile.write(changed, sampleRate: sampleRate, to: file, format: format)

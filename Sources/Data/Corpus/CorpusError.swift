@@ -1,3 +1,4 @@
+import Foundation
 import W2VBase
 
 /// Errors of manifests, labels and dictionaries.
@@ -42,6 +43,8 @@ public enum CorpusError: ExplainedError, Equatable {
     case emptyManifest(file: String)
     /// The label file's number of lines differs from the manifest's number of utterances.
     case labelCount(labels: String, found: Int, manifest: String, expected: Int)
+    /// The label file beside a manifest does not exist.
+    case missingLabels(file: String, manifest: String)
     /// Labels were requested that the manifest does not have.
     case noLabels(manifest: String)
     /// Every label line of a list is empty.
@@ -92,6 +95,14 @@ public enum CorpusError: ExplainedError, Equatable {
         case .unwritable, .occupied: .failure
         default: .input
         }
+    }
+
+    /// Returns the error of a line that cannot be understood, with its beginning.
+    static func badLine(
+        _ line: UnsafeRawBufferPointer, number: Int, in file: URL, expected: String
+    ) -> CorpusError {
+        .badLine(
+            file: file.path, line: number, expected: expected, found: String(decoding: line.prefix(200), as: UTF8.self))
     }
 
     // A quoted line may be megabytes long in a broken file.
@@ -178,6 +189,8 @@ public enum CorpusError: ExplainedError, Equatable {
             Explanation(
                 "\(labels): has \(found) lines, but \(manifest) has \(expected) utterances",
                 "make both from the same list")
+        case .missingLabels(let file, let manifest):
+            Explanation("\(file): there is no such file, so \(manifest) has no labels", "\(.spellTranscripts)")
         case .noLabels(let manifest):
             Explanation(
                 "\(manifest): the manifest was read without labels", "name their file's extension, as in \"ltr\"")
@@ -227,7 +240,7 @@ public enum CorpusError: ExplainedError, Equatable {
             Explanation(
                 (count == 1 ? "1 utterance has a length" : "\(count) utterances have lengths")
                     + " that cannot be used, the first: \(first)",
-                "leave them out of the manifest, or set batching.skip_invalid_size_inputs")
+                "leave them out of the manifest, or \(.skipInvalidLengths)")
         case .nothingLeft(let reason): Explanation("no utterance is left to make batches of: \(reason)")
         case .badOption(let name, let reason): Explanation("\(name): \(reason)")
         }
@@ -235,6 +248,8 @@ public enum CorpusError: ExplainedError, Equatable {
 }
 
 extension Phrase {
+    /// Advice to leave utterances of impossible lengths out of batches.
+    public static let skipInvalidLengths = Phrase("have them skipped", name: "skipInvalidLengths")
     /// Advice to make label files from transcripts.
     public static let spellTranscripts = Phrase("spell the transcripts as labels", name: "spellTranscripts")
     /// Advice to make a dictionary from these labels.

@@ -129,9 +129,7 @@ struct JSONManifest {
 
     private func parse(_ line: UnsafeRawBufferPointer, number: Int, into entry: inout Entry) throws {
         guard let object = try? JSONParser.value(ofLine: line).object else {
-            throw CorpusError.badLine(
-                file: url.path, line: number, expected: "one JSON object",
-                found: String(decoding: line.prefix(200), as: UTF8.self))
+            throw CorpusError.badLine(line, number: number, in: url, expected: "one JSON object")
         }
         take(object, into: &entry)
     }

@@ -36,7 +36,7 @@ extension JSONManifest {
         do {
             data = try Data(contentsOf: url, options: .mappedIfSafe)
         } catch {
-            throw CorpusError.unreadable(file: url.path, reason: error.localizedDescription)
+            throw CorpusError.unreadable(file: url.path, reason: SystemReason.of(error))
         }
         guard let values = try? JSONParser.value(data).array, case let objects = values.compactMap(\.object),
             objects.count == values.count

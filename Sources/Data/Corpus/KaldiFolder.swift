@@ -108,9 +108,7 @@ struct KaldiFolder {
         var reader = try LineReader(url)
         while let line = try reader.next() {
             func bad(_ expected: String) -> CorpusError {
-                .badLine(
-                    file: url.path, line: reader.number, expected: expected,
-                    found: String(decoding: line.prefix(200), as: UTF8.self))
+                .badLine(line, number: reader.number, in: url, expected: expected)
             }
             guard let (key, value) = KeyedLines.split(line), !value.isEmpty else {
                 throw bad("a recording's name, a space and its file")
@@ -187,9 +185,7 @@ struct KaldiFolder {
         while let line = try reader.next() {
             let fields = String(decoding: line, as: UTF8.self).whitespaceSeparated
             func bad(_ expected: String) -> CorpusError {
-                .badLine(
-                    file: url.path, line: reader.number, expected: expected,
-                    found: String(decoding: line.prefix(200), as: UTF8.self))
+                .badLine(line, number: reader.number, in: url, expected: expected)
             }
             guard fields.count == 4, let begin = Double(fields[2]), let end = Double(fields[3]),
                 (0...1e9).contains(begin), end == -1 || (end > begin && end <= 1e9)

@@ -54,9 +54,7 @@ struct KeyedLines {
         var reader = try LineReader(url)
         while let line = try reader.next() {
             func bad(_ expected: String) -> CorpusError {
-                .badLine(
-                    file: url.path, line: reader.number, expected: expected,
-                    found: String(decoding: line.prefix(200), as: UTF8.self))
+                .badLine(line, number: reader.number, in: url, expected: expected)
             }
             guard let (key, value) = Self.split(line) else { throw bad("a name at the line's beginning") }
             var index = values.count

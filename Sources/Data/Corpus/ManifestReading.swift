@@ -155,8 +155,7 @@ extension Manifest {
         while let line = try reader.next() {
             guard let (pathLength, count) = fields(line) else {
                 throw CorpusError.badLine(
-                    file: url.path, line: reader.number, expected: "a path, a tab and a count of samples",
-                    found: String(decoding: line.prefix(200), as: UTF8.self))
+                    line, number: reader.number, in: url, expected: "a path, a tab and a count of samples")
             }
             paths.append(UnsafeRawBufferPointer(rebasing: line[..<pathLength]))
             counts.append(count)
@@ -193,7 +192,13 @@ extension Manifest {
 
     private static func readLabels(_ url: URL, count: Int, manifest: String) throws -> PackedStrings {
         var lines = PackedStrings()
-        var reader = try LineReader(url)
+        var reader: LineReader
+        do throws(CorpusError) {
+            reader = try LineReader(url)
+        } catch {
+            guard case .notFound = error else { throw error }
+            throw CorpusError.missingLabels(file: url.path, manifest: manifest)
+        }
         lines.reserve(strings: count, bytes: reader.size)
         while let line = try reader.next() {
             // fairseq splits symbols at any white space; after this only spaces separate them.

@@ -1,5 +1,7 @@
 import CW2VFetching
 import Foundation
+import SystemPackage
+import W2VBase
 
 /// A file's published digest.
 public struct Checksum: Equatable, Sendable {
@@ -59,12 +61,17 @@ public struct Checksum: Equatable, Sendable {
                 name: kind.rawValue, package: "libssl3", reason: "OpenSSL refuses it in its present configuration")
         }
         defer { cfetching_digest_free(digest) }
-        let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw unreadable(url) }
-        defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw unreadable(url) }
-        let total = Int(status.st_size)
+        func reading<Value>(_ body: () throws(Errno) -> Value) throws(FetchError) -> Value {
+            do throws(Errno) {
+                return try body()
+            } catch {
+                throw .unwritable(
+                    file: url.path, reason: "it cannot be read: " + SystemReason.of(code: error.rawValue))
+            }
+        }
+        let descriptor = FileDescriptor(rawValue: open(url.path, O_RDONLY | O_CLOEXEC))
+        defer { try? descriptor.close() }
+        let total = try reading { () throws(Errno) in Int(try descriptor.status().st_size) }
         if kind == .gitBlob {
             let head = Array("blob \(total)\0".utf8)
             _ = cfetching_digest_update(digest, head, head.count)
@@ -73,9 +80,7 @@ public struct Checksum: Equatable, Sendable {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
         defer { buffer.deallocate() }
         while true {
-            let count = read(descriptor, buffer.baseAddress, buffer.count)
-            if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw unreadable(url) }
+            let count = try reading { () throws(Errno) in try descriptor.read(some: buffer) }
             if count == 0 { break }
             _ = cfetching_digest_update(digest, buffer.baseAddress, count)
             monitor.report(meter.advance(by: count))
@@ -85,9 +90,5 @@ public struct Checksum: Equatable, Sendable {
         let count = cfetching_digest_finish(digest, &bytes)
         return Checksum(
             kind: kind, digest: bytes.prefix(count).map { String(format: "%02x", $0) }.joined())
-    }
-
-    private static func unreadable(_ url: URL) -> FetchError {
-        .unwritable(file: url.path, reason: "it cannot be read: " + String(cString: strerror(errno)))
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import W2VBase
 
 /// Fetches files over HTTP and HTTPS from the first of several addresses that has them.
 ///
@@ -69,7 +70,7 @@ public struct Downloader: Sendable {
         do {
             return try Data(contentsOf: file)
         } catch {
-            throw FetchError.unwritable(file: file.path, reason: error.localizedDescription)
+            throw FetchError.unwritable(file: file.path, reason: SystemReason.of(error))
         }
     }
 
@@ -93,7 +94,7 @@ public struct Downloader: Sendable {
         }
         let aside = download.destination.appendingPathExtension("damaged")
         guard rename(download.destination.path, aside.path) == 0 else {
-            throw FetchError.unwritable(file: download.destination.path, reason: String(cString: strerror(errno)))
+            throw FetchError.unwritable(file: download.destination.path, reason: SystemReason.of(code: errno))
         }
         monitor.logger.warning(
             """
@@ -105,7 +106,7 @@ public struct Downloader: Sendable {
 
     private func size(_ url: URL) -> Int? {
         var status = stat()
-        guard stat(url.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard stat(url.path, &status) == 0, status.isFile else { return nil }
         return Int(status.st_size)
     }
 
@@ -164,7 +165,7 @@ private struct Attempt {
                 reasons[address] = reason
                 guard part.size > before else { return outcome }
                 monitor.logger.notice(
-                    "\(download.name): \(address): \(reason); going on from there", metadata: metadata(address))
+                    "\(download.name): \(address): \(reason); continuing from there", metadata: metadata(address))
                 try Self.sleep(wait.map { .seconds($0) } ?? options.pause, file: download.name, monitor)
             }
         }

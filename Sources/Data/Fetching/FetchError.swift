@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 import W2VBase
 
 /// Errors of fetching or unpacking.
@@ -28,6 +29,21 @@ public enum FetchError: ExplainedError, Equatable {
     /// A signal asked to stop; `file` was in progress.
     case stopped(signal: Int32, file: String)
 
+    /// Returns the error of a file that cannot be written: a full disk, or the system's reason.
+    static func notWritten(_ file: URL, _ code: Errno) -> FetchError {
+        guard code == .noSpace || code == .diskQuotaExceeded else {
+            return .unwritable(file: file.path, reason: SystemReason.of(code: code.rawValue))
+        }
+        let folder = file.deletingLastPathComponent()
+        return .noSpace(folder: folder.path, needed: 1 << 20, free: DiskSpace.free(folder) ?? 0)
+    }
+
+    /// Returns the same for an error of the floor's files.
+    static func notWritten(_ error: FileWriteError) -> FetchError {
+        guard case .noSpace = error else { return .unwritable(file: error.path, reason: error.reason) }
+        return notWritten(URL(fileURLWithPath: error.path), .noSpace)
+    }
+
     /// Input for bad data, interrupted after a signal, otherwise failure.
     public var kind: ErrorKind {
         switch self {
@@ -52,7 +68,7 @@ public enum FetchError: ExplainedError, Equatable {
         case .wrongChecksum(let file, let address, let kind, let expected, let found, let kept):
             Explanation(
                 "\(file): \(address) sent a file with the \(kind) \(found), but its publisher gives \(expected); it was set "
-                    + "aside as \(kept)", "\(.fetchAgain), or name another mirror")
+                    + "aside as \(kept)", "fetch it again, or name another mirror")
         case .otherContent(let file, let expected, let kept):
             Explanation(
                 "\(file): the file that came is not \(expected); it was set aside as \(kept)",

@@ -32,7 +32,7 @@ final class PartialFile {
                 permissions: FilePermissions(rawValue: 0o666))
             size = Int(try descriptor.status().st_size)
         } catch let error as Errno {
-            throw FetchError.unwritable(file: url.path, reason: String(cString: strerror(error.rawValue)))
+            throw FetchError.notWritten(url, error)
         }
         // From here on this object closes the descriptor, also if its initializer throws.
         guard flock(descriptor.rawValue, LOCK_EX | LOCK_NB) == 0 else { throw FetchError.busy(file: destination.path) }
@@ -111,15 +111,9 @@ final class PartialFile {
         do throws(FileWriteError) {
             try AtomicFolder.move(url, to: place)
         } catch {
-            throw .unwritable(file: place.path, reason: error.reason)
+            throw .notWritten(error)
         }
     }
 
-    private func failure(_ code: Errno) -> FetchError {
-        if code == .noSpace || code == .diskQuotaExceeded {
-            let folder = destination.deletingLastPathComponent()
-            return .noSpace(folder: folder.path, needed: 1 << 20, free: DiskSpace.free(folder) ?? 0)
-        }
-        return .unwritable(file: url.path, reason: String(cString: strerror(code.rawValue)))
-    }
+    private func failure(_ code: Errno) -> FetchError { .notWritten(url, code) }
 }

@@ -12,7 +12,7 @@ public enum TarArchive {
     ///
     /// - Parameters:
     ///   - archive: A tar archive, compressed with gzip or not.
-    ///   - folder: The destination, which must not exist.
+    ///   - folder: The destination; an existing folder is replaced.
     ///   - maximumBytes: Maximum size of all files together, in bytes.
     ///   - monitor: Receives progress, and may stop the work.
     /// - Returns: Number of files.
@@ -26,7 +26,8 @@ public enum TarArchive {
             try FileManager.default.createDirectory(
                 at: folder.deletingLastPathComponent(), withIntermediateDirectories: true)
             return try AtomicFolder.write(to: folder) { staging in
-                let unpacker = try Unpacker(archive, into: staging, maximumBytes: maximumBytes, monitor: monitor)
+                let unpacker = try Unpacker(
+                    archive, into: staging, named: folder, maximumBytes: maximumBytes, monitor: monitor)
                 let count = try unpacker.run()
                 // All files at once: one by one takes much longer for the thousands of files in an archive.
                 if let descriptor = try? FileDescriptor.open(
@@ -38,9 +39,9 @@ public enum TarArchive {
                 return count
             }
         } catch let error as FileWriteError {
-            throw FetchError.unwritable(file: error.path, reason: error.reason)
+            throw FetchError.notWritten(error)
         } catch let error as CocoaError {
-            throw FetchError.unwritable(file: folder.path, reason: error.localizedDescription)
+            throw FetchError.unwritable(file: folder.path, reason: SystemReason.of(error))
         }
     }
 }
@@ -49,6 +50,8 @@ public enum TarArchive {
 private final class Unpacker {
     private let archive: URL
     private let folder: URL
+    /// The folder's name in the end, by which errors call it.
+    private let place: URL
     private let maximumBytes: Int
     private let monitor: FetchMonitor
     private let handle: UnsafeMutableRawPointer
@@ -58,14 +61,14 @@ private final class Unpacker {
     private var written = 0
     private var foldersMade: Set<String> = []
 
-    init(_ archive: URL, into folder: URL, maximumBytes: Int, monitor: FetchMonitor) throws {
+    init(_ archive: URL, into folder: URL, named place: URL, maximumBytes: Int, monitor: FetchMonitor) throws {
         self.archive = archive
-        self.folder = folder
+        (self.folder, self.place) = (folder, place)
         self.maximumBytes = maximumBytes
         self.monitor = monitor
         var status = stat()
         guard stat(archive.path, &status) == 0 else {
-            throw FetchError.damagedArchive(file: archive.path, reason: String(cString: strerror(errno)))
+            throw FetchError.damagedArchive(file: archive.path, reason: SystemReason.of(code: errno))
         }
         meter = RateMeter(name: archive.lastPathComponent, phase: .unpacking, total: Int(status.st_size))
         var message = [CChar](repeating: 0, count: 256)
@@ -130,7 +133,13 @@ private final class Unpacker {
             try FileManager.default.createDirectory(
                 at: folder.appendingPathComponent(path), withIntermediateDirectories: true)
         } catch {
-            throw refused(entry, "its folder cannot be made (\(error.localizedDescription))")
+            // Only a file of the same name is the archive's fault.
+            let reason = SystemReason.of(error)
+            let isOccupied =
+                (error as? CocoaError)?.code == .fileWriteFileExists || reason == SystemReason.of(code: ENOTDIR)
+            throw isOccupied
+                ? refused(entry, "its folder cannot be made (\(reason))")
+                : FetchError.unwritable(file: place.appendingPathComponent(path).path, reason: reason)
         }
     }
 
@@ -139,8 +148,8 @@ private final class Unpacker {
         let descriptor = FileDescriptor(
             rawValue: open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666))
         guard descriptor.rawValue >= 0 else {
-            if errno == EEXIST || errno == EISDIR { throw refused(path, "it stands in the archive twice") }
-            throw FetchError.unwritable(file: target, reason: String(cString: strerror(errno)))
+            if errno == EEXIST || errno == EISDIR { throw refused(path, "the archive has it twice") }
+            throw failure(path, Errno(rawValue: errno))
         }
         defer { try? descriptor.close() }
         while true {
@@ -155,7 +164,7 @@ private final class Unpacker {
             do throws(Errno) {
                 try descriptor.write(all: UnsafeRawBufferPointer(rebasing: buffer[..<count]), counting: &done)
             } catch {
-                throw failure(target, error)
+                throw failure(path, error)
             }
             report()
         }
@@ -175,10 +184,7 @@ private final class Unpacker {
         .damagedArchive(file: archive.path, reason: String(cString: cfetching_archive_message(handle)))
     }
 
-    private func failure(_ target: String, _ code: Errno) -> FetchError {
-        guard code == .noSpace || code == .diskQuotaExceeded else {
-            return .unwritable(file: target, reason: String(cString: strerror(code.rawValue)))
-        }
-        return .noSpace(folder: folder.path, needed: 1 << 20, free: DiskSpace.free(folder) ?? 0)
+    private func failure(_ path: String, _ code: Errno) -> FetchError {
+        .notWritten(place.appendingPathComponent(path), code)
     }
 }

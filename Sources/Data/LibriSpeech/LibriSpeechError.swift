@@ -51,12 +51,12 @@ public enum LibriSpeechError: ExplainedError, Equatable {
             Explanation(
                 "\(folder): has \(found) recordings, and there should be \(expected)",
                 isOwn
-                    ? "move this folder away, and \(.prepareAgain) to unpack the part afresh"
+                    ? "move this folder away, and \(.prepareAgain) to unpack the part again"
                     : "copy this part again, or \(.leaveSourceOut) to download it")
         case .unfinished(let folder, let archive):
             Explanation(
                 "\(folder): nothing shows that this folder holds all of \(archive)",
-                "move it away, and \(.prepareAgain) to unpack the part afresh")
+                "move it away, and \(.prepareAgain) to unpack the part again")
         case .unreadable(let part, let count, let total, let first):
             Explanation("\(part): \(count) of \(total) recordings cannot be read, the first: \(first)")
         case .noTranscript(let recording, let file):

@@ -62,7 +62,7 @@ public struct LibriSpeechPreparation {
         do {
             try FileManager.default.createDirectory(at: output, withIntermediateDirectories: true)
         } catch {
-            throw CorpusError.unwritable(file: output.path, reason: error.localizedDescription)
+            throw CorpusError.unwritable(file: output.path, reason: SystemReason.of(error))
         }
         // Two processes that unpack the same part would remove each other's files.
         let lock: FolderLock
@@ -223,7 +223,7 @@ public struct LibriSpeechPreparation {
             try FileManager.default.createDirectory(at: parent, withIntermediateDirectories: true)
             if !part.isLimitedSupervision { try moveTexts(from: inside.deletingLastPathComponent(), to: parent) }
         } catch {
-            let reason = (error as? FileWriteError)?.reason ?? error.localizedDescription
+            let reason = (error as? FileWriteError)?.reason ?? SystemReason.of(error)
             throw CorpusError.unwritable(file: parent.path, reason: reason)
         }
         do throws(FileWriteError) {

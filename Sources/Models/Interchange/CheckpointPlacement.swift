@@ -17,7 +17,7 @@ enum CheckpointPlacement {
     ///   - replaces: Whether an existing checkpoint is replaced; an empty folder always is.
     ///   - write: Writes to the URL that it receives; if it throws, the old content stays.
     /// - Returns: The result of `write`.
-    /// - Throws: ``CheckpointError/occupied(path:reason:)``, and any error of `write` and the file system.
+    /// - Throws: ``CheckpointError/occupied(path:reason:advice:)``, and any error of `write` and the file system.
     static func write<Result>(
         to url: URL, isFolder: Bool, replaces: Bool, _ write: (URL) throws -> Result
     ) throws -> Result {

@@ -46,12 +46,10 @@ public struct HuggingFaceField: Sendable {
     public static func integer(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Int> & Sendable
     ) -> HuggingFaceField {
-        HuggingFaceField(key, expected: "a whole number that is not negative") { value, description in
-            guard let number = value.integer, number >= 0 else { return false }
-            description[keyPath: path] = number
-            return true
+        property(key, path, expected: "a whole number that is not negative") { value in
+            value.integer.flatMap { $0 >= 0 ? $0 : nil }
         } write: {
-            .integer($0[keyPath: path])
+            .integer($0)
         }
     }
 
@@ -59,26 +57,14 @@ public struct HuggingFaceField: Sendable {
     public static func number(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Double> & Sendable
     ) -> HuggingFaceField {
-        HuggingFaceField(key, expected: "a number") { value, description in
-            guard let number = value.double else { return false }
-            description[keyPath: path] = number
-            return true
-        } write: {
-            .number($0[keyPath: path])
-        }
+        property(key, path, expected: "a number", read: \.double) { .number($0) }
     }
 
     /// Makes a key for true or false.
     public static func flag(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Bool> & Sendable
     ) -> HuggingFaceField {
-        HuggingFaceField(key, expected: "true or false") { value, description in
-            guard let flag = value.bool else { return false }
-            description[keyPath: path] = flag
-            return true
-        } write: {
-            .bool($0[keyPath: path])
-        }
+        property(key, path, expected: "true or false", read: \.bool) { .bool($0) }
     }
 
     /// Makes a key for a choice by name; of several names for one value the first is written.
@@ -87,12 +73,24 @@ public struct HuggingFaceField: Sendable {
     public static func choice<Value: Equatable & Sendable>(
         _ key: String, _ path: any WritableKeyPath<ModelDescription, Value> & Sendable, _ names: [(String, Value)]
     ) -> HuggingFaceField {
-        HuggingFaceField(key, expected: names.map(\.0).joined(separator: ", ")) { value, description in
-            guard let found = names.first(where: { $0.0 == value.string }) else { return false }
-            description[keyPath: path] = found.1
+        property(key, path, expected: names.map(\.0).joined(separator: ", ")) { value in
+            names.first { $0.0 == value.string }?.1
+        } write: { value in
+            .string(names.first { $0.1 == value }?.0 ?? "")
+        }
+    }
+
+    /// Makes a key for a property, whose value is read and written by itself.
+    private static func property<Value>(
+        _ key: String, _ path: any WritableKeyPath<ModelDescription, Value> & Sendable, expected: String,
+        read: @escaping @Sendable (JSONValue) -> Value?, write: @escaping @Sendable (Value) -> JSONValue
+    ) -> HuggingFaceField {
+        HuggingFaceField(key, expected: expected) { value, description in
+            guard let found = read(value) else { return false }
+            description[keyPath: path] = found
             return true
-        } write: { description in
-            .string(names.first { $0.1 == description[keyPath: path] }?.0 ?? "")
+        } write: {
+            write($0[keyPath: path])
         }
     }
 

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The placeholder of a large file in a clone without Git LFS: a few lines of text.
+/// Git LFS's pointer file: a few lines of text in place of a large file, as in a clone without Git LFS.
 enum LargeFilePointer {
     /// Throws for such a file.
     ///

@@ -188,14 +188,6 @@ struct DataBenchmarkCommand: ParsableCommand, LoggingCommand {
     }
 }
 
-/// Returns the CPU time of this process on all cores, in seconds.
-private func processorSeconds() -> Double {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
-    return seconds(usage.ru_utime) + seconds(usage.ru_stime)
-}
-
 /// The output of `benchmark data`.
 private struct DataReport: Encodable {
     struct Threads: Encodable {

@@ -100,7 +100,7 @@ struct DecodingBenchmarkCommand: AsyncParsableCommand, LoggingCommand {
 }
 
 /// Returns the CPU time of this process on all cores, in seconds.
-private func processorSeconds() -> Double {
+func processorSeconds() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9

@@ -56,7 +56,6 @@ struct KernelsBenchmarkCommand: ParsableCommand, LoggingCommand {
 
     func run() throws {
         try compute.apply()
-        LibTorch.reuseHostMemory()
         let (device, mode) = (compute.device, precision.precision)
         if verify {
             let report = try KernelComparison(

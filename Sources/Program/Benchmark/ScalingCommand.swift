@@ -74,7 +74,6 @@ struct ScalingCommand: AsyncParsableCommand, LoggingCommand {
     func run() async throws {
         guard let measureInto else { return try measureAll() }
         try shape.compute.apply()
-        LibTorch.reuseHostMemory()
         try await withCluster { cluster in
             let measurement = try ScalingMeasurement.measure(
                 shape,
@@ -103,7 +102,7 @@ struct ScalingCommand: AsyncParsableCommand, LoggingCommand {
             plan.namesRanks = logging.logFormat == .text
             switch try Launcher(plan, logger: Console.logger("launch")).run(stop: { signals.received }) {
             case .finished: break
-            case .stopped(let signal): throw ExitCode(128 + signal)
+            case .stopped(let signal): throw ExitCode(signal: signal)
             case .failed(let code, let reason):
                 Console.log.error(
                     "with \(count) processes, \(reason)", metadata: ["exit_code": .stringConvertible(code)])

@@ -241,7 +241,7 @@ struct StageKernelMaker {
     /// Makes the optimizer's kernel: Adam reads values, gradients and both moments, and writes all but the gradients.
     func optimizer() throws -> StageKernel {
         let parameters = parameters
-        let adam = try Adam(parameters, .init())
+        let adam = try Adam(parameters, .init(beta2: 0.98))
         return StageKernel(
             name: "Adam", forwardWork: .bytes(28 * Double(parameters.values.count)), backwardWork: .uncounted,
             leaves: []

@@ -1,6 +1,5 @@
 import Foundation
 import Synchronization
-import W2VCluster
 import W2VInterchange
 
 extension Console {
@@ -17,8 +16,7 @@ extension Console {
     ///   - usesLanguageModel: Whether a language model was given, so that a note about the checkpoint's own is
     ///     unnecessary.
     static func notes(_ notes: [CheckpointNote], of path: String, usesLanguageModel: Bool = false) {
-        let layout = try? ProcessLayout.current(environment: ProcessInfo.processInfo.environment)
-        guard (layout?.rank ?? 0) == 0 else { return }
+        guard (rank ?? 0) == 0 else { return }
         for note in notes where !(usesLanguageModel && note.subject == .languageModel) {
             let line = "\(path): \(note.phrase)."
             guard told.withLock({ $0.insert(line).inserted }) else { continue }

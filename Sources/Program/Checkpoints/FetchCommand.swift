@@ -64,7 +64,8 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
             throw ValidationError("\(name) is no public model; --list shows the well-known ones.")
         }
         guard output != nil else { throw ValidationError("--output is missing: the folder that the model goes to.") }
-        try FetchingOptions.validate(mirrors + (endpoint.map { [$0] } ?? []), option: "an address")
+        try FetchingOptions.validate(mirrors, option: "--mirror")
+        try FetchingOptions.validate(endpoint.map { [$0] } ?? [], option: "--endpoint")
     }
 
     func run() throws {

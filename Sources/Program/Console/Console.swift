@@ -15,6 +15,9 @@ enum Console {
 
     private static let settings = Mutex(Settings())
 
+    /// This process's rank; nil for a single process.
+    static var rank: Int? { settings.withLock(\.rank) }
+
     /// Sets the amount and form of messages, before a command runs.
     static func configure(_ options: LogOptions) {
         let layout = try? ProcessLayout.current(environment: ProcessInfo.processInfo.environment)
@@ -60,7 +63,7 @@ enum Console {
             } else if errno != EINTR {
                 throw CommandError(
                     .failure,
-                    "standard output cannot be written (\(String(cString: strerror(errno)))), so the result is incomplete"
+                    "standard output cannot be written (\(SystemReason.of(code: errno))), so the result is incomplete"
                 )
             }
         }

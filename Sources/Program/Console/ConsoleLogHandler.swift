@@ -1,7 +1,6 @@
 import Foundation
 import Logging
 import W2VBase
-import W2VDecoding
 
 /// Writes all log lines of the program to standard error, as lines for people or as JSON.
 struct ConsoleLogHandler: LogHandler {

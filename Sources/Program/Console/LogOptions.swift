@@ -22,6 +22,18 @@ struct LogOptions: ParsableArguments {
             """)
     var logFormat = LogFormat.text
 
+    /// Makes the defaults, which parsing replaces.
+    init() {}
+
+    /// Makes options of a form.
+    init(format: LogFormat) { (quiet, verbose, logFormat) = (false, false, format) }
+
+    /// Whether a command line has `--log-format json`.
+    static func asksForJSON(_ arguments: [String]) -> Bool {
+        arguments.contains("--log-format=json")
+            || zip(arguments, arguments.dropFirst()).contains { $0 == ("--log-format", "json") }
+    }
+
     func validate() throws {
         if quiet, verbose { throw ValidationError("--quiet and --verbose exclude each other.") }
     }

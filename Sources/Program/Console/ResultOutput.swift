@@ -16,6 +16,12 @@ func refuseReplacing(_ inputs: [URL], by output: String?, option: String = "--ou
     throw ValidationError("\(option) \(output) is an input of this command and would be replaced: name another file.")
 }
 
+/// Whether two outputs, which need not exist yet, name one file.
+func isSameFile(_ first: String, _ second: String) -> Bool {
+    fileURL(first).standardizedFileURL.resolvingSymlinksInPath()
+        == fileURL(second).standardizedFileURL.resolvingSymlinksInPath()
+}
+
 /// Creates the folder of an output file.
 func makeFolder(of file: URL) throws {
     let folder = file.deletingLastPathComponent()

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import W2VAudio
 import W2VCorpus
 
 /// `wav2vec2 data`: manifests, labels, dictionaries and corpora.
@@ -13,21 +12,6 @@ struct DataCommand: AsyncParsableCommand {
             DictionaryCommand.self,
             LibriSpeechCommand.self,
         ])
-}
-
-/// Runs work that writes recordings: a full disk is not the data's fault, and the exit code says so.
-func endingOnWriteErrors<Result>(_ body: () throws -> Result) throws -> Result {
-    do {
-        return try body()
-    } catch AudioError.unwritable(let file, let reason) {
-        throw CommandError(
-            .failure, "\(file): the recording cannot be written (\(reason))",
-            "make room or choose another folder, and run the same command again to continue")
-    } catch CorpusError.unwritable(let file, let reason) {
-        throw CommandError(
-            .failure, "\(file): cannot be written (\(reason))",
-            "make room or choose another folder, and run the same command again to continue")
-    }
 }
 
 /// `wav2vec2 data dictionary`: makes a dictionary of labels' symbols.

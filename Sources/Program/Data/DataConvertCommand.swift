@@ -84,7 +84,7 @@ struct DataConvertCommand: ParsableCommand, LoggingCommand {
         let signal = signals.check
         let converter = CorpusConverter(format: encoding, sampleRate: sampleRate, speeds: speed, threads: threads)
         let progress = CountProgress("convert", "files")
-        let report = try endingOnWriteErrors {
+        let report = try withExtendedLifetime(signals) {
             try converter.convert(source, to: folder, stop: { signal() != nil }) { done, total in
                 progress.show(done, of: total)
             }
@@ -96,7 +96,7 @@ struct DataConvertCommand: ParsableCommand, LoggingCommand {
             "convert: \(report.converted) files written, \(report.kept) kept, \(report.failures.count) left out")
         if report.isStopped, let signal = signal() {
             Console.log.notice("stopped by signal \(signal): run the command again to continue")
-            throw ExitCode(128 + signal)
+            throw ExitCode(signal: signal)
         }
         guard let converted = report.manifest else {
             throw CorpusError.allUnreadable(

@@ -83,6 +83,9 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
         for (name, value) in [("bootstrap", bootstrap), ("worst", worst ?? 0)] where value < 0 {
             throw ValidationError("--\(name) is \(value); it must be at least 0.")
         }
+        if let report, let savePredictions, isSameFile(report, savePredictions) {
+            throw ValidationError("--report and --save-predictions name the same file.")
+        }
         if table != nil, tags.isEmpty { throw ValidationError("--tags needs --by with one of its columns.") }
         if source.logits != nil, table != nil || saveLogits != nil {
             throw ValidationError(
@@ -91,11 +94,31 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
         }
     }
 
+    /// The files that the command reads.
+    private var inputs: [URL] {
+        get throws {
+            let tables = [table, decoding.lm, decoding.lexicon, source.reading.dictionary].compactMap { $0 }.map(
+                fileURL)
+            switch try source.source {
+            case .model(_, let manifest):
+                let url = fileURL(manifest)
+                return tables + [url, url.deletingPathExtension().appendingPathExtension(source.labels)]
+            case .logits(let folder):
+                let files = try? FileManager.default.contentsOfDirectory(
+                    at: fileURL(folder), includingPropertiesForKeys: nil)
+                return tables + (files ?? [])
+            }
+        }
+    }
+
     func run() async throws { try await withCluster { try await run(among: $0) } }
 
     private func run(among cluster: Cluster?) async throws {
         try compute.apply()
         let isLeader = cluster?.isLeader ?? true
+        for (output, option) in [(report, "--report"), (savePredictions, "--save-predictions")] {
+            try refuseReplacing(inputs, by: output, option: option)
+        }
         // Output folders are created before the work, so that an error appears early.
         for file in [report, savePredictions].compactMap({ $0 }) where isLeader { try makeFolder(of: fileURL(file)) }
         let shown = CountProgress("evaluate", "utterances")
@@ -104,9 +127,6 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
         switch try source.source {
         case .model(let checkpoint, let manifest):
             let url = fileURL(manifest)
-            let inputs = [url, url.deletingPathExtension().appendingPathExtension(source.labels)]
-            try refuseReplacing(inputs, by: report, option: "--report")
-            try refuseReplacing(inputs, by: savePredictions, option: "--save-predictions")
             let recognizer = try await source.reading.recognizer(
                 checkpoint, device: compute.device(among: cluster), decoding: decoding)
             let list = try Manifest.readForEvaluation(url, labels: source.labels)

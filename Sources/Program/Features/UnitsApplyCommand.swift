@@ -37,7 +37,7 @@ struct UnitsApplyCommand: AsyncParsableCommand, LoggingCommand {
         try units.require(featurizer, path: self.units)
         let device = model.compute.device
         let tally = RecordingTally("units apply", recordings)
-        let results = try featurizer.features(of: tally.recordings, units.request).mapValues { _, features in
+        let results = try featurizer.features(of: tally.recordings, units.request) { features in
             try units.units(features[0], on: device).map(String.init)
         }
         try await output.write(results, tally, symbols: (0..<units.clusters.count).map(String.init))

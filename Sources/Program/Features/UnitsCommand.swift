@@ -31,7 +31,7 @@ struct UnitOutput: ParsableArguments {
     var dictionary: String?
 
     func validate() throws {
-        guard output == nil || output != dictionary else {
+        if let output, let dictionary, isSameFile(output, dictionary) {
             throw ValidationError("--output and --dictionary name the same file.")
         }
     }

@@ -63,10 +63,7 @@ struct LanguageModelBuildCommand: ParsableCommand, LoggingCommand {
         guard (0.001...100_000).contains(memory) else {
             throw ValidationError("--memory is \(memory); it must be a number of gigabytes.")
         }
-        let target = fileURL(output).resolvingSymlinksInPath()
-        if let source = text.first(where: { fileURL($0).resolvingSymlinksInPath() == target }) {
-            throw ValidationError("--output is the text \(source) itself: name another file.")
-        }
+        try refuseReplacing(text.map(fileURL), by: output)
     }
 
     func run() throws {
@@ -126,9 +123,7 @@ struct LanguageModelConvertCommand: ParsableCommand, LoggingCommand {
     @OptionGroup var logging: LogOptions
 
     func run() throws {
-        guard fileURL(input).resolvingSymlinksInPath() != fileURL(output).resolvingSymlinksInPath() else {
-            throw ValidationError("\(output) is the ARPA file itself: name another file.")
-        }
+        try refuseReplacing([fileURL(input)], by: output, option: "the output")
         let model = try LanguageModel(contentsOf: fileURL(input))
         try model.writeBinary(to: fileURL(output))
         Console.log.info("lm convert: \(output): \(model.counts.reduce(0, +)) n-grams of order \(model.order)")

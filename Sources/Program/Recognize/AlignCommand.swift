@@ -91,12 +91,9 @@ struct AlignCommand: AsyncParsableCommand, LoggingCommand {
         do {
             data = try Data(contentsOf: fileURL(transcript))
         } catch {
-            throw FileManager.default.fileExists(atPath: transcript)
-                ? CommandError(
-                    .input, "\(transcript): the transcript cannot be read", "check what it is and who may read it")
-                : CommandError(
-                    .input, "\(transcript): there is no such transcript",
-                    "check the path, or give the text itself by --text")
+            throw CommandError(
+                .input, "\(transcript): the transcript cannot be read (\(SystemReason.of(error)))",
+                "check the path, or give the text itself by --text")
         }
         do {
             return try UTF8Text.decode(data)

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VInference
 import W2VRecognition
 
@@ -40,7 +41,7 @@ actor LivePipe {
                 if count < 0 && errno == EINTR { continue }
                 guard count >= 0 else {
                     throw CommandError(
-                        .input, "standard input: cannot be read (\(String(cString: strerror(errno))))",
+                        .input, "standard input: cannot be read (\(SystemReason.of(code: errno)))",
                         "give it raw audio by a pipe")
                 }
                 guard count > 0 else { break }

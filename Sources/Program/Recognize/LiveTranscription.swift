@@ -30,16 +30,10 @@ struct LiveInputOptions: ParsableArguments {
     /// - Throws: `CommandError` when the input is not raw audio; errors of loading and recognition; `ExitCode` after a
     ///   signal.
     func run(asJSON: Bool, load: () async throws -> Recognizer) async throws {
-        // Safe: another task only reads the signal number, which is atomic.
-        nonisolated(unsafe) let signal = StopSignal()
         // Half a minute is buffered: a model slower than speech makes the source wait rather than lose audio.
         let buffer = LiveBuffer(most: 30 * rate)
+        let signal = StopSignal { _ in Task { await buffer.end(droppingRest: true) } }
         let reading = Task { try await LivePipe().read(STDIN_FILENO, into: buffer) }
-        let stopping = Task {
-            while signal.received == nil { try await Task.sleep(for: .milliseconds(100)) }
-            await buffer.end(droppingRest: true)
-        }
-        defer { stopping.cancel() }
         var options = LiveOptions()
         options.delay = delay
         var live = try LiveRecognizer(await load(), sampleRate: rate, options: options)
@@ -63,7 +57,7 @@ struct LiveInputOptions: ParsableArguments {
         let seconds = Double(heard) / Double(rate)
         let work = TimedWork(audioSeconds: seconds, seconds: busy / .seconds(1), kind: ", busy for")
         Console.log.info("transcribe: \(work)", metadata: ["audio_seconds": .stringConvertible(seconds)])
-        if let number = signal.received { throw ExitCode(128 + number) }
+        if let number = signal.received { throw ExitCode(signal: number) }
     }
 
     private func show(_ event: LiveEvent, asJSON: Bool) throws {

@@ -17,7 +17,7 @@ struct SharedRecordings: Sendable {
 
     /// Returns the results of all processes.
     ///
-    /// - work: Processes this process's share; its second argument maps a recording's index in the share to its index
+    /// - Parameter work: Processes this process's share; its second argument maps a recording's index in the share to its index
     ///   among all.
     /// - Returns: The results of all recordings, in every process.
     func results<Value: Codable & Sendable>(
@@ -42,6 +42,10 @@ private actor SharedRun<Value: Codable & Sendable> {
         /// The share of each process, as indices in the group.
         var shares: [[Int]]
     }
+
+    /// It opens recordings and waits for other processes.
+    private let executor = BlockingExecutor("shared recordings")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let recordings: Recordings
     private let cluster: Cluster
@@ -134,7 +138,7 @@ private enum SentResult<Value: Codable & Sendable>: Codable, Sendable {
         case .success(let value): self = .done(value)
         case .failure(InferenceError.tooShort(let recording, let samples, let needed)):
             self = .tooShort(recording: recording, samples: samples, needed: needed)
-        case .failure(let error as any ExplainedError) where error.kind == .failure: self = .brokeDown("\(error)")
+        case .failure(let error) where failureCode(error) == EXIT_FAILURE: self = .brokeDown("\(error)")
         case .failure(let error): self = .failed("\(error)")
         }
     }

@@ -169,7 +169,7 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         let end: @Sendable (Int32) -> Void = { signal in
             server.removeUploads()
             // A thread may be computing: an orderly exit would destroy LibTorch's tables while it reads them.
-            _exit(128 + signal)
+            _exit(ErrorKind.interrupted(signal: signal).exitCode)
         }
         return StopSignal(
             { number in

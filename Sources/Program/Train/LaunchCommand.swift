@@ -80,7 +80,7 @@ struct LaunchCommand: ParsableCommand, LoggingCommand {
         let signals = StopSignal()
         switch try Launcher(plan, logger: Console.logger("launch")).run(stop: { signals.received }) {
         case .finished: return
-        case .stopped(let signal): throw ExitCode(128 + signal)
+        case .stopped(let signal): throw ExitCode(signal: signal)
         case .failed(let code, let reason):
             Console.logger("launch").error("\(reason)", metadata: ["exit_code": .stringConvertible(code)])
             throw ExitCode(code)

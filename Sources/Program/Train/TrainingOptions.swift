@@ -87,8 +87,6 @@ struct TrainingOptions: ParsableArguments {
         // The reader of this process's output may be gone: that must not end a run before it has saved.
         signal(SIGPIPE, SIG_IGN)
         try compute.apply()
-        // Every update allocates the same blocks; new pages from the system each time cost a seventh of a BASE update.
-        LibTorch.reuseHostMemory()
         var recipe: Recipe
         let written: Recipe
         let intendedKind: TrainingJob.Kind?
@@ -133,7 +131,7 @@ struct TrainingOptions: ParsableArguments {
     }
 
     private func leave(_ outcome: TrainingOutcome) throws {
-        if case .stopped(let signal) = outcome { throw ExitCode(128 + signal) }
+        if case .stopped(let signal) = outcome { throw ExitCode(signal: signal) }
     }
 
     private func run(_ job: TrainingJob, among cluster: Cluster?) throws -> TrainingOutcome {

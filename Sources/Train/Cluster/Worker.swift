@@ -51,10 +51,11 @@ final class Worker {
         process.arguments = plan.arguments(attempt: attempt)
         process.environment = plan.environment(of: localRank, port: port, attempt: attempt)
         // The leader's lines look like a single process's; the others' lines name their rank.
+        let keepsLines = rank > 0 || !plan.namesRanks
         let prefix = rank == 0 || !plan.namesRanks ? "" : "[rank \(rank)] "
         copies = [
-            OutputCopy(to: .standardOutput, prefix: prefix, log: log),
-            OutputCopy(to: .standardError, prefix: prefix, log: log),
+            OutputCopy(to: .standardOutput, prefix: prefix, keepsLines: keepsLines, log: log),
+            OutputCopy(to: .standardError, prefix: prefix, keepsLines: keepsLines, log: log),
         ]
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = copies[0].pipe
@@ -91,16 +92,19 @@ private final class LogFile: Sendable {
     func write(_ data: Data) { handle.withLock { try? $0.write(contentsOf: data) } }
 }
 
-/// Copies one stream of a process: whole lines with a prefix, or everything as it arrives.
+/// Copies one stream of a process: in whole lines with a prefix, or as it arrives.
 private final class OutputCopy: Sendable {
     let pipe = Pipe()
     private let target: FileHandle
     private let prefix: Data
+    /// Whether the target gets whole lines only, as several processes write to it.
+    private let keepsLines: Bool
     private let log: LogFile?
     private let done = DispatchSemaphore(value: 0)
 
-    init(to target: FileHandle, prefix: String, log: LogFile?) {
+    init(to target: FileHandle, prefix: String, keepsLines: Bool, log: LogFile?) {
         self.target = target
+        self.keepsLines = keepsLines
         self.prefix = Data(prefix.utf8)
         self.log = log
     }
@@ -126,7 +130,7 @@ private final class OutputCopy: Sendable {
             let data = pipe.fileHandleForReading.availableData
             if data.isEmpty { break }
             log?.write(data)
-            guard !prefix.isEmpty else {
+            guard keepsLines else {
                 try? target.write(contentsOf: data)
                 continue
             }

@@ -127,7 +127,7 @@ public final class Featurizer: Sendable {
     ) throws -> InferenceResults<[LayerFeatures]> {
         let stages = try request.layers.map { layer in try LayerStage(layer, in: configuration) }
         return rows(of: recordings) { try $0.hiddenStates($1, lengths: $2, stages) }
-            .mapValues { [frameRate] _, rows in
+            .mapValues(on: session) { [frameRate] _, rows in
                 try zip(zip(request.layers, stages), rows.values).map { pair, values in
                     let (layer, stage) = pair
                     var (values, rate) = (values, frameRate / Double(stage.factor))
@@ -141,6 +141,20 @@ public final class Featurizer: Sendable {
                     return LayerFeatures(layer: layer, values: pooled, rate: rate)
                 }
             }
+    }
+
+    /// Returns values computed from the features of recordings, on the model's thread.
+    ///
+    /// - Parameters:
+    ///   - recordings: The recordings.
+    ///   - request: The layers and their form.
+    ///   - body: Computes a recording's value from its layers.
+    /// - Throws: ``FeatureError`` when the model has no such layer.
+    public func features<Value: Sendable>(
+        of recordings: Recordings, _ request: FeatureRequest,
+        _ body: @escaping @Sendable ([LayerFeatures]) throws -> Value
+    ) throws -> InferenceResults<Value> {
+        try features(of: recordings, request).mapValues(on: session) { _, features in try body(features) }
     }
 
     /// Returns the code book entries that the quantizer chooses for many recordings.
@@ -158,7 +172,7 @@ public final class Featurizer: Sendable {
     /// - Throws: ``FeatureError/noQuantizer(checkpoint:reason:)``.
     public func codes(of recordings: Recordings) throws -> InferenceResults<QuantizerCodes> {
         let quantizer = try requireQuantizer()
-        return rows(of: recordings) { try $0.codes($1, lengths: $2) }.mapValues { _, rows in
+        return rows(of: recordings) { try $0.codes($1, lengths: $2) }.mapValues(on: session) { _, rows in
             let flat = try rows.values.first?.elements(Int.self) ?? []
             return QuantizerCodes(
                 entries: stride(from: 0, to: flat.count, by: quantizer.groups).map {

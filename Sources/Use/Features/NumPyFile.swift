@@ -51,7 +51,7 @@ public enum NumPyFile {
     ///
     /// - Parameter url: The file.
     /// - Returns: The array.
-    /// - Throws: ``FeatureError/damaged(file:reason:)``; `SafetensorsError.unreadable` when there is no such file.
+    /// - Throws: ``FeatureError/damaged(file:reason:)``; `MappedFile.Failure` when there is no such file.
     public static func read(_ url: URL) throws -> Tensor {
         let file = try MappedFile(path: url.path)
         let (shape, element, start) = try parse(file, path: url.path)

@@ -96,6 +96,17 @@ public struct InferenceResults<Value: Sendable>: AsyncSequence, Sendable {
         }
     }
 
+    /// Returns the same passes with other values, computed on a model's thread: for work with LibTorch.
+    public func mapValues<Model, Other: Sendable>(
+        on session: InferenceSession<Model>, _ transform: @escaping @Sendable (Int, Value) throws -> Other
+    ) -> InferenceResults<Other> {
+        mapResults { finished in
+            await session.run { _ in
+                finished.map { one in one.result.flatMap { value in Result { try transform(one.index, value) } } }
+            }
+        }
+    }
+
     /// Returns all results, in the order of the recordings.
     ///
     /// - Parameter progress: Called after every pass.

@@ -26,6 +26,12 @@ actor InferenceRun<Gatherer: WindowGatherer> {
         }
     }
 
+    /// The session's thread: gatherers may compute with LibTorch.
+    private let thread: ModelThread
+    /// The session, which ends its thread with its life.
+    private let session: any AnyObject & Sendable
+    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
     private let reader: WindowReader
     private let layers: ConvolutionLayers
     private let pass: @Sendable ([Window]) async throws -> [Gatherer.Part]
@@ -37,10 +43,11 @@ actor InferenceRun<Gatherer: WindowGatherer> {
     private var frames = 0
 
     init(
-        _ reader: WindowReader, _ layers: ConvolutionLayers,
+        _ reader: WindowReader, _ layers: ConvolutionLayers, on thread: ModelThread, of session: any AnyObject & Sendable,
         pass: @escaping @Sendable ([Window]) async throws -> [Gatherer.Part],
         gatherer: @escaping @Sendable (Recording) -> Gatherer
     ) {
+        (self.thread, self.session) = (thread, session)
         self.reader = reader
         self.layers = layers
         self.pass = pass

@@ -90,7 +90,7 @@ public actor InferenceSession<Model> {
     ) -> InferenceResults<Gatherer.Whole> {
         let reader = WindowReader(
             recordings, windows: windows, input: input, budget: BatchBudget(seconds: batchSeconds))
-        let run = InferenceRun(reader, input.layers, pass: pass, gatherer: gatherer)
+        let run = InferenceRun(reader, input.layers, on: thread, of: self, pass: pass, gatherer: gatherer)
         return InferenceResults { try await run.next() }
     }
 }

@@ -36,14 +36,6 @@ public struct Windows: Sendable {
     /// The unit of frames: windows start and are cut at multiples of it.
     let unit: Int
 
-    /// Makes windows of these measures.
-    init(layers: ConvolutionLayers, longest: Int, context: Int) {
-        self.layers = layers
-        self.longest = longest
-        self.context = context
-        unit = 1
-    }
-
     /// Rounds options to whole frames.
     ///
     /// - Parameters:

@@ -31,8 +31,6 @@ public final class Recognizer: Sendable {
     public let notes: [CheckpointNote]
     /// The seconds from one frame to the next.
     public var frameSeconds: Double { session.input.frameSeconds }
-    /// The smallest number of samples at 16 kHz that makes a frame.
-    public var shortestSamples: Int { session.input.layers.receptiveField }
     /// The smallest number of samples at 16 kHz for which a recording takes more than one pass of the model.
     public var windowLimit: Int { session.windows.limit }
 

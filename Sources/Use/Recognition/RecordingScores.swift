@@ -39,7 +39,7 @@ struct RecordingScores: WindowGatherer {
 
     /// Returns the transcription.
     ///
-    /// - Throws: `DecodingError` when a score is NaN.
+    /// - Throws: `DecoderError` when a score is NaN.
     func transcription(by transcriber: CTCTranscriber, _ detail: TranscriptionDetail) throws -> Transcription {
         let duration = Double(samples) / Double(AudioFile.modelSampleRate)
         guard var stream else { return try transcriber.transcribe(scores, duration: duration, detail: detail) }

@@ -28,10 +28,8 @@ public struct Transcription: Sendable, Equatable, Codable {
     public var confidence: Double
     /// The recording's length in seconds.
     public var duration: Double
-    /// The text between words; not part of the encoding.
+    /// The text between words.
     public var wordSeparator = " "
-
-    private enum CodingKeys: String, CodingKey { case text, words, characters, confidence, duration }
 
     /// Makes a transcription.
     ///

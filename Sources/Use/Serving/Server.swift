@@ -2,6 +2,7 @@ import FlyingFox
 import FlyingSocks
 import Foundation
 import Synchronization
+import W2VBase
 import W2VRecognition
 
 /// A server for speech recognition over HTTP.
@@ -118,7 +119,7 @@ public final class Server: Sendable {
             } catch {
                 if core.isStopping || started.finish(.failure(error)) { return }
                 if let port = try? started.current?.get().port { address = address.with(port: port) }
-                core.tell(.trouble("listening failed and begins again (\(error.localizedDescription))"))
+                core.tell(.trouble("listening failed and begins again (\(SystemReason.of(error)))"))
                 try? await Task.sleep(for: .seconds(1))
             }
         }
@@ -135,7 +136,7 @@ public final class Server: Sendable {
     private func listeningError(_ error: any Error) -> ServerError {
         let options = core.options
         guard case SocketError.failed(_, let number, let reason) = error else {
-            return .cannotListen(host: options.host, port: options.port, reason: error.localizedDescription)
+            return .cannotListen(host: options.host, port: options.port, reason: SystemReason.of(error))
         }
         return switch number {
         case EADDRINUSE: .addressInUse(host: options.host, port: options.port)

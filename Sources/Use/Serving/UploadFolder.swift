@@ -1,6 +1,7 @@
 import FlyingFox
 import Foundation
 import Synchronization
+import W2VBase
 
 /// A server's own folder for uploads, inside the temporary folder.
 ///
@@ -30,7 +31,7 @@ final class UploadFolder: Sendable {
     func open() throws {
         removeLeftovers()
         guard let number = state.withLock({ make(&$0.lock) }) else { return }
-        throw ServerError.noFolder(parent.path, reason: String(cString: strerror(number)))
+        throw ServerError.noFolder(parent.path, reason: SystemReason.of(code: number))
     }
 
     /// Creates an empty file that only this user may read.
@@ -169,9 +170,9 @@ extension RequestError {
             type: "storage",
             isFull
                 ? "The server's disk is full"
-                : "The server cannot store the upload (\(String(cString: strerror(number))))",
+                : "The server cannot store the upload (\(SystemReason.of(code: number)))",
             isFull ? "try again later, or send a shorter recording" : nil)
-        error.hidden = "uploads cannot be stored in the temporary folder (\(String(cString: strerror(number))))"
+        error.hidden = "uploads cannot be stored in the temporary folder (\(SystemReason.of(code: number)))"
         return error
     }
 }

@@ -77,7 +77,6 @@ final class GoldenComparison {
     ///
     /// Softmax is invariant to a constant added to all keys' scores, so the gradient of a key bias is only rounding
     /// noise: it is held to 1e-5 of the query bias's.
-    /// the query bias's.
     func expectGradients(_ module: Module, tolerance: Double = 1e-5) throws {
         let expected = reference.filter { $0.key.hasPrefix("grad.") }
         guard !expected.isEmpty else { return }

@@ -8,7 +8,8 @@ import W2VBase
 /// NVRTC compiles them, so no CUDA toolkit is needed; the machine code is cached below `XDG_CACHE_HOME`, by default
 /// `~/.cache`.
 ///
-/// `@unchecked Sendable` is safe: kernels stay loaded as long as the process lives, and the table has a lock.
+/// `@unchecked Sendable` is safe: the handle never changes, its kernels stay loaded as long as the process lives, CUDA's
+/// driver takes launches from any thread, and the table has a lock.
 package final class DeviceProgram: @unchecked Sendable {
     private let device: Int
     private let kernels: ct_kernels

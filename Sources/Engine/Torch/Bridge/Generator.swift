@@ -2,7 +2,8 @@ import CW2VLibTorch
 
 /// A source of random numbers on a device.
 ///
-/// `@unchecked Sendable` is safe: LibTorch guards each generator's state with its own lock.
+/// `@unchecked Sendable` is safe: the handle never changes, and LibTorch's operators and the bridge lock the
+/// generator's own mutex whenever they use its state.
 public final class Generator: @unchecked Sendable {
     let handle: ct_generator
 

@@ -3,8 +3,8 @@ import Synchronization
 
 /// A group of processes that compute together, each with its rank (c10d's process group).
 ///
-/// Every process must call the same collectives in the same order. `@unchecked Sendable` is safe: c10d's groups take
-/// calls from any thread; the order of the calls is the caller's.
+/// Every process must call the same collectives in the same order. `@unchecked Sendable` is safe: the handle never
+/// changes, and c10d's groups queue calls from any thread; their order is the caller's responsibility.
 public final class ProcessGroup: @unchecked Sendable {
     /// This process's number, from 0.
     public let rank: Int

@@ -5,33 +5,13 @@ import Foundation
 /// fairseq, and apex before 2020, add ε to √v before its bias correction; newer apex and LibTorch's fused operator add it
 /// after. With ε / √(1 − β₂ᵗ) the two agree at update t.
 public final class Adam: Optimizer {
-    /// The constants of the update rule.
-    public struct Options: Sendable, Equatable {
-        /// Decay of the first moment, β₁.
-        public var beta1: Double
-        /// Decay of the second moment, β₂.
-        public var beta2: Double
-        /// Added to the square root of the second moment, ε.
-        public var epsilon: Double
-        /// Decoupled weight decay; a parameter shrinks by the learning rate times this.
-        public var weightDecay: Double
-
-        /// Makes the constants; the defaults are the pre-training recipes'.
-        public init(beta1: Double = 0.9, beta2: Double = 0.98, epsilon: Double = 1e-6, weightDecay: Double = 0.01) {
-            self.beta1 = beta1
-            self.beta2 = beta2
-            self.epsilon = epsilon
-            self.weightDecay = weightDecay
-        }
-    }
-
     private let parameters: FlatParameters
-    private let options: Options
+    private let options: Moments.Options
     /// The running moments.
     public let moments: Moments
 
     /// Makes an optimizer with zero moments.
-    public init(_ parameters: FlatParameters, _ options: Options) throws {
+    public init(_ parameters: FlatParameters, _ options: Moments.Options) throws {
         self.parameters = parameters
         self.options = options
         moments = try Moments(parameters)

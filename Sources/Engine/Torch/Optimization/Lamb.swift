@@ -6,33 +6,13 @@ import Foundation
 /// to the step's. Unlike in ``Adam``, ε is added after the moments' bias correction. As in apex, without weight decay
 /// there is no such scaling. apex clips gradients to a norm of 1 itself; here the caller clips, by the gradient scale.
 public final class Lamb: Optimizer {
-    /// The constants of the update rule.
-    public struct Options: Sendable, Equatable {
-        /// Decay of the first moment, β₁.
-        public var beta1: Double
-        /// Decay of the second moment, β₂.
-        public var beta2: Double
-        /// Added to the square root of the second moment, ε.
-        public var epsilon: Double
-        /// Decoupled weight decay.
-        public var weightDecay: Double
-
-        /// Makes the constants; the defaults are apex's.
-        public init(beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-6, weightDecay: Double = 0.01) {
-            self.beta1 = beta1
-            self.beta2 = beta2
-            self.epsilon = epsilon
-            self.weightDecay = weightDecay
-        }
-    }
-
     private let parameters: FlatParameters
-    private let options: Options
+    private let options: Moments.Options
     /// The running moments.
     public let moments: Moments
 
     /// Makes an optimizer with zero moments.
-    public init(_ parameters: FlatParameters, _ options: Options) throws {
+    public init(_ parameters: FlatParameters, _ options: Moments.Options) throws {
         self.parameters = parameters
         self.options = options
         moments = try Moments(parameters)

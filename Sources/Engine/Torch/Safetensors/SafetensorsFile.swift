@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// A safetensors file, mapped into memory: opening it reads only the header, and tensors are read in place.
 public final class SafetensorsFile: Sendable {
@@ -19,7 +20,12 @@ public final class SafetensorsFile: Sendable {
     /// - Throws: `SafetensorsError` when the file cannot be read or is not a complete and valid safetensors file.
     public init(_ url: URL) throws(SafetensorsError) {
         path = url.path
-        mapping = try MappedFile(path: url.path)
+        do throws(MappedFile.Failure) {
+            // A model that adopts tensors may change them.
+            mapping = try MappedFile(path: url.path, isWritable: true)
+        } catch {
+            throw .unreadable(path: error.path, reason: error.reason)
+        }
         do throws(SafetensorsError.Damage) {
             let header = try SafetensorsHeader(file: mapping.bytes)
             entries = header.entries

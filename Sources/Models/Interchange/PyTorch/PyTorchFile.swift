@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VTorch
 
 /// A file of `torch.save`: a pickle and the data of its tensors, mapped into memory.
@@ -41,11 +42,11 @@ final class PyTorchFile {
 
     /// Maps a file and reads its pickle.
     ///
-    /// - Throws: ``CheckpointError`` for a file that is incomplete or of another kind; `SafetensorsError` when it
+    /// - Throws: ``CheckpointError`` for a file that is incomplete or of another kind; `MappedFile.Failure` when it
     ///   cannot be opened.
     init(_ url: URL) throws {
         path = url.path
-        mapping = try MappedFile(path: url.path)
+        mapping = try MappedFile(path: url.path, isWritable: true)
         let bytes = mapping.bytes
         do throws(FileDamage) {
             if Self.isZip(bytes) {

@@ -220,7 +220,8 @@ struct RunFolder {
                     try manager.linkItem(at: source, to: target)
                 } catch {
                     // Some file systems do not support hard links.
-                    try manager.copyItem(at: source, to: target)
+                    let content = try MappedFile(path: source.path)
+                    try AtomicFile.write(to: target) { try $0.append(content.bytes) }
                 }
             }
             try AtomicFolder.synchronize(new.path)

@@ -1,32 +1,23 @@
-import Foundation
 import Logging
+import W2VBase
 
 extension Encodable {
     /// The record's fields as metadata of a log line, by the names that they have in `metrics.jsonl`.
     var logMetadata: Logger.Metadata {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        let fields = try? JSONDecoder().decode([String: Field].self, from: encoder.encode(self))
-        return (fields ?? [:]).mapValues(\.value)
+        let fields = (try? JSONValue(encoding: self).object)?.map { ($0.key, $0.value) } ?? []
+        return Dictionary(fields.compactMap { name, value in value.logged.map { (name, $0) } }) { $1 }
     }
 }
 
-/// A field of a record: a Boolean, a number or a text.
-private struct Field: Decodable {
-    let value: Logger.MetadataValue
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        if let truth = try? container.decode(Bool.self) {
-            value = .stringConvertible(truth)
-        } else if let count = try? container.decode(Int.self) {
-            value = .stringConvertible(count)
-        } else if let number = try? container.decode(Double.self) {
-            value = .stringConvertible(number)
-        } else {
-            value = .string(try container.decode(String.self))
+extension JSONValue {
+    /// A Boolean, a number or a text as a value of metadata; nil for anything else.
+    fileprivate var logged: Logger.MetadataValue? {
+        switch self {
+        case .bool(let truth): .stringConvertible(truth)
+        case .integer(let count): .stringConvertible(count)
+        case .number(let number): .stringConvertible(number)
+        case .string(let text): .string(text)
+        default: nil
         }
     }
 }

@@ -58,7 +58,7 @@ extension Recipe {
     ///
     /// Settings of training remain the recipe's: dropouts, LayerDrop, the extractor's gradient factor, the Gumbel
     /// temperature, and the recomputation of layers.
-    /// temperature, and whether layers are recomputed.
+    ///
     /// - Parameter description: The checkpoint's model.
     package func adoptingArchitecture(of description: ModelDescription) -> Recipe {
         var adopted = description.model

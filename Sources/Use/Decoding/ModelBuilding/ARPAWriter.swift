@@ -17,7 +17,7 @@ final class ARPAWriter {
         // T means no compression.
         let mode = (output.path as NSString).pathExtension == "gz" ? "wb" : "wbT"
         guard let file = gzdopen(dup(output.descriptor.rawValue), mode) else {
-            throw .unwritable(path: output.path, reason: ByteStorage.lastError())
+            throw .unwritable(path: output.path, reason: SystemReason.of(code: errno))
         }
         self.file = file
         try text("\\data\\\n" + counts.enumerated().map { "ngram \($0 + 1)=\($1)\n" }.joined())
@@ -35,7 +35,7 @@ final class ARPAWriter {
     private func flush() throws(LanguageModelError) {
         let written = gzwrite(file, buffer, UInt32(buffer.count))
         guard Int(written) == buffer.count else {
-            throw .unwritable(path: output.path, reason: ByteStorage.lastError())
+            throw .unwritable(path: output.path, reason: SystemReason.of(code: errno))
         }
         buffer.removeAll(keepingCapacity: true)
     }
@@ -64,7 +64,7 @@ final class ARPAWriter {
         try flush()
         isOpen = false
         guard gzclose(file) == Z_OK else {
-            throw .unwritable(path: output.path, reason: ByteStorage.lastError())
+            throw .unwritable(path: output.path, reason: SystemReason.of(code: errno))
         }
         try LanguageModel.rewording { () throws(FileWriteError) in try output.commit() }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// Fixed-size records sorted by their first numbers: in memory while they fit, otherwise on disk.
 ///
@@ -197,7 +198,7 @@ final class RecordFile {
         var template = Array((folder.path + "/wav2vec2-lm-XXXXXX").utf8CString)
         descriptor = mkstemp(&template)
         guard descriptor >= 0 else {
-            throw .unwritable(path: folder.path, reason: ByteStorage.lastError())
+            throw .unwritable(path: folder.path, reason: SystemReason.of(code: errno))
         }
         // The file exists until it is closed.
         unlink(template)
@@ -214,7 +215,7 @@ final class RecordFile {
         while !rest.isEmpty {
             let count = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw .unwritable(path: path, reason: ByteStorage.lastError()) }
+            guard count > 0 else { throw .unwritable(path: path, reason: SystemReason.of(code: errno)) }
             rest = rest.dropFirst(count)
         }
     }
@@ -250,7 +251,7 @@ final class RecordFile {
         while filled < wanted {
             let count = Foundation.read(descriptor, base + filled, wanted - filled)
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw .unreadable(path: path, reason: ByteStorage.lastError()) }
+            guard count >= 0 else { throw .unreadable(path: path, reason: SystemReason.of(code: errno)) }
             if count == 0 { break }
             filled += count
         }
