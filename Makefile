@@ -24,7 +24,7 @@ TIMED_TESTS := BenchmarkTests/profilesAreOfTheStep
 # OpenMP's threads spin only briefly, so that other work on the machine is not slowed down.
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install clean
+.PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install clean check-container check-manifests
 
 help:
 	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 7 minutes'
@@ -36,6 +36,8 @@ help:
 	@echo 'make bench             time training steps, recognition, data, kernels, and a trained model'
 	@echo 'make compare           time this program and others on the same audio, into Benchmarks/results'
 	@echo 'make curves SPEECH=…   train on a folder of speech and check the learning curves: about 15 minutes'
+	@echo 'make check-container   build the container image without a daemon, and run it as an operator would'
+	@echo 'make check-manifests   check the Dockerfiles, and the files for Kubernetes and compose against their schemas'
 	@echo 'make docs              build the documentation; a warning is an error'
 	@echo 'make install PREFIX=…  install the program and its libraries into a relocatable folder'
 	@echo 'make setup             install what the build needs (every target does)'
@@ -102,6 +104,13 @@ curves: build
 
 docs: setup
 	@Scripts/docs
+
+# Takes the archive of `make release` in dist, or else what `make build` built.
+check-container:
+	@Scripts/check-container $(ARGS)
+
+check-manifests:
+	@Scripts/check-manifests
 
 install: build
 	@Scripts/install "$(PREFIX)"
