@@ -38,7 +38,7 @@ struct Program: AsyncParsableCommand {
         ])
 
     /// The program's version.
-    static let version = "0.1.0"
+    static let version = "0.2.0"
 
     /// What `--version` prints: the program's version, LibTorch's, and the instructions that computations use here.
     ///
