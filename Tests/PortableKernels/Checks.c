@@ -7,7 +7,7 @@
 #include <string.h>
 
 static int checks, failures;
-static uint64_t print = 0xCBF29CE484222325u;
+static uint64_t print;
 
 // MARK: Arrays
 
@@ -150,17 +150,20 @@ void fingerprint(const void *results, int64_t size) {
 
 int main(int count, char **arguments) {
     check_settings(count > 1 ? arguments[1] : NULL);
-    check_activations();
-    check_norms();
-    check_products();
-    check_bytes();
-    check_signal_convolution();
-    check_paired_convolution();
-    check_spectral_convolution();
-    check_attention();
+    static const struct part {
+        const char *name;
+        void (*check)(void);
+    } parts[] = {
+        {"activations", check_activations}, {"norms", check_norms}, {"products", check_products}, {"bytes", check_bytes},
+        {"signal convolution", check_signal_convolution}, {"paired convolution", check_paired_convolution},
+        {"spectral convolution", check_spectral_convolution}, {"attention", check_attention}};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        print = 0xCBF29CE484222325u;
+        parts[i].check();
+        printf("fingerprint of %s: %016llx\n", parts[i].name, (unsigned long long)print);
+    }
     for (const struct array *array = arrays; array != NULL; array = array->next)
         expect_same(array->end, guard, sizeof(guard), "memory behind an array");
-    printf("fingerprint %016llx\n", (unsigned long long)print);
     printf(
         "%d checks, %d failed (%s, BF16 products %s)\n", checks, failures, ck_instructions_name(),
         ck_multiplies_bfloat16() ? "yes" : "no");
