@@ -15,7 +15,7 @@ MIXED := 15,13,11.5,9.5,8,6,4.5,3
 DEMO_BATCH := 4x4
 
 # Instruction sets to test the kernels with, in addition to the processor's best.
-LESSER_INSTRUCTIONS := avx2 plain
+LESSER_INSTRUCTIONS := $(if $(filter aarch64,$(shell uname -m)),neon,avx2) plain
 KERNEL_TESTS := ^KernelsTests\.|PairedConvolution|PackedModel|BatchInvariance|GoldenTests/equalsTheReference\(
 
 # The tests that measure time.
