@@ -24,7 +24,8 @@ TIMED_TESTS := BenchmarkTests/profilesAreOfTheStep
 # OpenMP's threads spin only briefly, so that other work on the machine is not slowed down.
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install clean
+.PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install uninstall release \
+    check-release clean
 
 help:
 	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 7 minutes'
@@ -38,6 +39,9 @@ help:
 	@echo 'make curves SPEECH=…   train on a folder of speech and check the learning curves: about 15 minutes'
 	@echo 'make docs              build the documentation; a warning is an error'
 	@echo 'make install PREFIX=…  install the program and its libraries into a relocatable folder'
+	@echo 'make uninstall PREFIX=…  remove what make install put there'
+	@echo 'make release           pack the program into one archive for machines without Swift, in dist'
+	@echo 'make check-release     run that archive in fresh Debian systems without network: about 15 minutes, as root'
 	@echo 'make setup             install what the build needs (every target does)'
 	@echo 'make clean             delete build products; LibTorch and the demo recordings stay in the cache'
 
@@ -105,6 +109,15 @@ docs: setup
 
 install: build
 	@Scripts/install "$(PREFIX)"
+
+uninstall:
+	@Scripts/uninstall "$(PREFIX)"
+
+release: build
+	@Scripts/release $(ARGS)
+
+check-release: release
+	@Scripts/check-release $(ARGS)
 
 clean:
 	swift package clean
