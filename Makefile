@@ -25,7 +25,7 @@ TIMED_TESTS := BenchmarkTests/profilesAreOfTheStep
 export GOMP_SPINCOUNT ?= 10000
 
 .PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install uninstall release \
-    check-release clean
+    check-release check-container check-manifests clean
 
 help:
 	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 7 minutes'
@@ -42,6 +42,8 @@ help:
 	@echo 'make uninstall PREFIX=…  remove what make install put there'
 	@echo 'make release           pack the program into one archive for machines without Swift, in dist'
 	@echo 'make check-release     run that archive in fresh Debian systems without network: about 15 minutes, as root'
+	@echo 'make check-container   build the container image without a daemon and run it as an operator would, as root'
+	@echo 'make check-manifests   check the Dockerfiles, and the files for Kubernetes and compose against their schemas'
 	@echo 'make setup             install what the build needs (every target does)'
 	@echo 'make clean             delete build products; LibTorch and the demo recordings stay in the cache'
 
@@ -106,6 +108,13 @@ curves: build
 
 docs: setup
 	@Scripts/docs
+
+# Takes the archive of `make release` in dist, or else what `make build` built.
+check-container:
+	@Scripts/check-container $(ARGS)
+
+check-manifests:
+	@Scripts/check-manifests
 
 install: build
 	@Scripts/install "$(PREFIX)"
