@@ -74,7 +74,8 @@ recordings.onchange = recording => {
   if (!recording) return list.draw(recordings.all, view.recording);
   if (recording.state == State.done && !(recording.transcript instanceof Transcript)) finish(recording);
   if (recording.state == State.failed) {
-    say(`${recording.name}: ${recording.problem}`, true);
+    const { name, problem } = recording;
+    say(problem.startsWith(name) ? problem : `${name}: ${problem}`, true);
     if (recording.needsKey) askForKey();
   }
   list.update(recording, view.recording);

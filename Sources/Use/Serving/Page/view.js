@@ -90,6 +90,7 @@ export class View {
       else player.playFrom(word.start);
     };
     words.onsay = this.say;
+    words.onedit = () => this.#showUndo();
     for (const name of ["edit", "join", "remove", "undo", "redo", "next"]) {
       // The field of an open edit keeps the focus until the button acts.
       element(name).onpointerdown = event => event.preventDefault();
@@ -138,13 +139,18 @@ export class View {
     element("summary").textContent = transcript.words.length == 0
       ? file || !isSpeech ? "No speech was recognized." : "Listening …"
       : `${transcript.duration.toFixed(1)} s, ${count(transcript.words.length, "word")}: ${parts.join(", ")}`;
-    element("undo").setAttribute("aria-disabled", !transcript.canUndo);
-    element("redo").setAttribute("aria-disabled", !transcript.canRedo);
+    this.#showUndo();
     element("tools").hidden = transcript.words.length == 0;
     element("download-sound").hidden = !(isSpeech && file);
     this.#showTable();
     this.#showTime();
     this.#showPlayer();
+  }
+
+  #showUndo() {
+    const { transcript } = this.recording;
+    element("undo").setAttribute("aria-disabled", !transcript.canUndo && !this.words.isEditing);
+    element("redo").setAttribute("aria-disabled", !transcript.canRedo);
   }
 
   #showTime(time = this.player.time) {

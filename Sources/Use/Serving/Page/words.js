@@ -19,6 +19,8 @@ export class Words {
   /** Called for a word that is to be played alone, or from which on to play. */
   onplay = () => {};
   ontoggle = () => {};
+  /** Called when an edit begins or ends. */
+  onedit = () => {};
   /** Called with a sentence on what a key did. */
   onsay = () => {};
 
@@ -161,6 +163,7 @@ export class Words {
       isOpen = false;
       field.replaceWith(button);
       this.#rewrite(index, text);
+      this.onedit();
     };
     const merge = (from, text, at) => {
       isOpen = false;
@@ -186,6 +189,7 @@ export class Words {
     };
     button.replaceWith(field);
     field.focus();
+    this.onedit();
     if (caret == null) field.select(); else field.setSelectionRange(caret, caret);
   }
 
