@@ -179,13 +179,13 @@ def test_unsaved_corrections_are_not_lost_by_accident(words):
     def is_asked():
         asked = []
         words.tab.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
-        words.items.first.locator("text=Remove").click()
+        words.items.first.locator("button:text('Remove')").click()
         return asked == ["confirm"]
 
     correct(words, 0, "Unsaved")
     assert is_asked() and words.items.count() == 1
     words.saved("txt")
-    words.items.first.locator("text=Remove").click()
+    words.items.first.locator("button:text('Remove')").click()
     assert words.items.count() == 0
 
 

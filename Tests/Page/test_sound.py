@@ -1,5 +1,9 @@
 """The waveform, and playing words."""
 
+import math
+import struct
+import wave
+
 import pytest
 
 PLAYED = "() => ({ time: document.getElementById('player').currentTime, paused: document.getElementById('player').paused })"
@@ -58,8 +62,11 @@ def test_a_click_on_the_waveform_seeks(page, speech):
 
 # The share of the waveform's pixels that are not its background, in each tenth of its width.
 INK = """() => {
-  const canvas = document.getElementById("waveform");
-  const { data, width } = canvas.getContext("2d").getImageData(0, 0, canvas.width, Math.floor(canvas.height * 0.7));
+  const shown = document.getElementById("waveform");
+  const { width, height } = shown;
+  const pen = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  pen.drawImage(shown, 0, 0);
+  const { data } = pen.getImageData(0, 0, width, Math.floor(height * 0.7));
   const tenths = Array(10).fill(0);
   for (let at = 3; at < data.length; at += 4) if (data[at] > 0) tenths[Math.floor(((at - 3) / 4 % width) / width * 10)]++;
   return tenths.map(count => count / (data.length / 40));
@@ -68,10 +75,6 @@ INK = """() => {
 
 def test_the_waveform_is_of_the_recording(page, tmp_path):
     # A second of silence and a second of tone: the picture has its ink in the second half.
-    import math
-    import struct
-    import wave
-
     path = tmp_path / "halves.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16000, 0, "NONE", ""))
