@@ -46,6 +46,7 @@ enum WebPage {
     private static func reply(_ bytes: [UInt8], type: String, adding headers: [HTTPHeader: String] = [:]) -> Reply {
         let common: [HTTPHeader: String] = [HTTPHeader("X-Content-Type-Options"): "nosniff", .cacheControl: "no-cache"]
         return Reply(
-            contentType: "\(type); charset=utf-8", body: Data(bytes), headers: common.merging(headers) { _, own in own })
+            contentType: "\(type); charset=utf-8", body: Data(bytes), headers: common.merging(headers) { _, own in own }
+        )
     }
 }
