@@ -3,7 +3,9 @@ import Testing
 
 @testable import W2VServing
 
-/// The page's files. `make check-page` tries the page itself in a browser.
+/// The page as files.
+///
+/// `make check-page` tries the page itself in a browser.
 @Suite struct PageTests {
     /// The files in the sources.
     private static let sources: [String: String] = {
