@@ -50,7 +50,7 @@ def test_words_are_marked_one_after_the_other_while_it_plays(page, speech):
 def test_a_click_on_the_waveform_seeks(page, speech):
     page.give(speech.path)
     box = page.tab.locator("#waveform").bounding_box()
-    span = page.evaluate("Math.min(document.getElementById('waveform').clientWidth / 70, document.getElementById('player').duration)")
+    span = page.evaluate("Math.min(document.getElementById('waveform').clientWidth / 120, document.getElementById('player').duration)")
     page.tab.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 40)
     page.until("time => Math.abs(document.getElementById('player').currentTime - time) < 0.1", span / 2)
     page.tab.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)
@@ -97,7 +97,7 @@ def test_a_long_recording_is_seen_in_part_and_as_a_whole(page, long_recording):
     box = page.tab.locator("#waveform").bounding_box()
     page.tab.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 20)
     page.tab.wait_for_timeout(200)
-    assert abs(page.evaluate(PLAYED)["time"] - 0.75 * length) < 15
+    assert abs(page.evaluate(PLAYED)["time"] - 0.75 * length) < 9
     for _ in range(6):
         page.tab.click("#zoom-out")
     page.until("document.getElementById('overview').hidden")

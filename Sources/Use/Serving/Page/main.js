@@ -103,15 +103,19 @@ list.onretry = recording => {
   recordings.retry(recording);
 };
 list.onremove = recording => {
-  if (recording.hasUnsavedCorrections && !confirm(`The corrections of ${recording.name} are not saved. Remove it?`)) return;
-  recordings.remove(recording);
-  if (recording == view.recording) open(recordings.all.findLast(({ state }) => state == State.done) ?? null);
+  if (recording.isUnsaved && !confirm(`${recording.name} has text that is not saved. Remove it?`)) return;
+  forget(recording);
   say(`Removed ${recording.name}.`);
   element("files").focus();
 };
 
+function forget(recording) {
+  recordings.remove(recording);
+  if (recording == view.recording) open(recordings.all.findLast(({ state }) => state == State.done) ?? null);
+}
+
 addEventListener("beforeunload", event => {
-  if (speech || recordings.all.some(recording => recording.hasUnsavedCorrections)) event.preventDefault();
+  if (speech || recordings.all.some(recording => recording.isUnsaved)) event.preventDefault();
 });
 
 // --- Speech
@@ -121,7 +125,7 @@ element("speak").onclick = () => speech ? speech.end() : listen();
 async function listen() {
   const recording = new Recording(`speech-${++speeches}.wav`);
   const transcript = new Transcript();
-  Object.assign(recording, { transcript, peaks: new Peaks(), savedVersion: transcript.version });
+  Object.assign(recording, { transcript, peaks: new Peaks() });
   const session = new Speech(server, {
     heard: samples => {
       recording.peaks.append(samples, session.rate, 32_768);
@@ -136,6 +140,10 @@ async function listen() {
     },
     ended: problem => {
       endListening();
+      if (session.seconds == 0) {
+        forget(recording);
+        return say(problem ?? "Nothing was heard.", true);
+      }
       recording.state = State.done;
       transcript.duration = session.seconds;
       recording.file = session.file(recording.name);
@@ -207,19 +215,18 @@ async function showModels() {
 
 element("model").onchange = event => { server.model = event.target.value; };
 
-async function showFacts() {
+async function begin(isAgain = false) {
   const facts = await server.facts();
-  if (!facts) return;
+  if (!facts) return say("The server does not answer; load this page again when it is running.", true);
   element("facts").textContent =
     [facts.model, facts.device, facts.precision, facts.decoder, `wav2vec2 ${facts.version}`].join(" · ");
-  if (facts.status != "loading") return;
-  // The page is there before the model is.
-  say("The model is being loaded …");
-  setTimeout(async () => {
-    await showFacts();
-    if (element("status").textContent.startsWith("The model is being")) say("");
-  }, 2000);
+  if (facts.status == "loading") {
+    // The page is there before the model is.
+    say("The model is being loaded …");
+    return setTimeout(begin, 1000, true);
+  }
+  if (isAgain) say("The model is loaded.");
+  await showModels();
 }
 
-showModels();
-showFacts();
+begin();

@@ -19,8 +19,8 @@ export class Recording {
   peaks = null;
   /** Why there are no peaks, in a sentence. */
   peaksProblem = null;
-  /** The last correction that was saved. */
-  savedVersion = undefined;
+  /** The last correction that was saved; null for speech that has not been saved at all. */
+  savedVersion = null;
   abort = null;
 
   /** Makes a recording of a file, or of speech, whose file comes later. */
@@ -30,7 +30,7 @@ export class Recording {
     this.isSpeech = file == null;
   }
 
-  get hasUnsavedCorrections() { return this.transcript?.version != this.savedVersion; }
+  get isUnsaved() { return this.transcript != null && this.transcript.version !== this.savedVersion; }
 }
 
 export class Recordings {

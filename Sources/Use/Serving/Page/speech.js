@@ -38,6 +38,8 @@ export class Speech {
     try {
       this.#media = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
       const source = await this.#open();
+      // Some browsers begin with a suspended one.
+      this.#context.resume();
       this.#socket = this.server.live(this.rate);
       this.#listen(source);
     } catch (error) {

@@ -3,7 +3,8 @@
 import { level } from "./transcript.js";
 
 const smallestSpan = 2;
-const pixelsPerSecond = 70;
+// At first: the words of fluent speech have room for their texts.
+const pixelsPerSecond = 120;
 
 export class Waveform {
   transcript = null;
@@ -157,7 +158,7 @@ export class Waveform {
       const bar = { sure: 4, corrected: 4, unsure: 2, doubtful: 1 }[level(word)];
       pen.fillRect(left, top, Math.max(1, right - left - 1), bar);
       const next = index + 1 < words.length ? x(words[index + 1].start) : width;
-      // A text that reaches into the next word is cut with an ellipsis; one without room for a letter is left out.
+      // A text that reaches into the next word is cut with an ellipsis; one without room for two letters is left out.
       const text = fitting(pen, word.text, next - left - 4);
       if (text) pen.fillText(text, left, top + 18);
     }
@@ -167,7 +168,7 @@ export class Waveform {
 function fitting(pen, text, width) {
   if (pen.measureText(text).width <= width) return text;
   const letters = [...text];
-  while (letters.length > 1) {
+  while (letters.length > 2) {
     letters.pop();
     const short = letters.join("") + "…";
     if (pen.measureText(short).width <= width) return short;
