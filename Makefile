@@ -15,7 +15,7 @@ MIXED := 15,13,11.5,9.5,8,6,4.5,3
 DEMO_BATCH := 4x4
 
 # Instruction sets to test the kernels with, in addition to the processor's best.
-LESSER_INSTRUCTIONS := avx2 plain
+LESSER_INSTRUCTIONS := $(if $(filter aarch64,$(shell uname -m)),neon,avx2) plain
 KERNEL_TESTS := ^KernelsTests\.|PairedConvolution|PackedModel|BatchInvariance|GoldenTests/equalsTheReference\(
 
 # The tests that measure time.
@@ -25,7 +25,7 @@ TIMED_TESTS := BenchmarkTests/profilesAreOfTheStep
 export GOMP_SPINCOUNT ?= 10000
 
 .PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install uninstall release \
-    check-release check-container check-manifests clean
+    check-page check-release check-container check-manifests clean
 
 help:
 	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 7 minutes'
@@ -36,6 +36,7 @@ help:
 	@echo 'make examples          build and run the packages in Examples/, which depend on a version of this one'
 	@echo 'make bench             time training steps, recognition, data, kernels, and a trained model'
 	@echo 'make compare           time this program and others on the same audio, into Benchmarks/results'
+	@echo 'make check-page        try the page of the server in a real browser: about 3 minutes'
 	@echo 'make curves SPEECH=…   train on a folder of speech and check the learning curves: about 15 minutes'
 	@echo 'make docs              build the documentation; a warning is an error'
 	@echo 'make install PREFIX=…  install the program and its libraries into a relocatable folder'
@@ -101,6 +102,9 @@ bench: build
 
 compare: build
 	@Benchmarks/compare $(ARGS)
+
+check-page: build
+	@Scripts/check-page $(ARGS)
 
 curves: build
 	@Benchmarks/curves/run --speech "$(SPEECH)" $(ARGS)
