@@ -30,11 +30,12 @@ let strict: [SwiftSetting] = [
 // A library in Swift: the module `W2VTorch` is in `Sources/Engine/Torch`. The prefix keeps our modules apart from an
 // app's own, which may well have a `Torch` or an `Audio` too.
 func library(
-    _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
+    _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [],
+    resources: [Resource]? = nil
 ) -> Target {
     .target(
-        name: "W2V\(name)", dependencies: dependencies, path: "Sources/\(folder)", resources: resources,
-        swiftSettings: strict)
+        name: "W2V\(name)", dependencies: dependencies, path: "Sources/\(folder)", exclude: exclude,
+        resources: resources, swiftSettings: strict)
 }
 
 // A library in C or C++: `CW2VKernels` is in `Sources/Engine/CKernels`.
@@ -147,7 +148,7 @@ let train: [Target] = [
         [
             "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
             "W2VKernels", "W2VObjectives", "W2VTorch", "Yams", logging,
-        ], resources: [.embedInCode("Recipes")]),
+        ], exclude: ["Recipes/cluster"], resources: [.embedInCode("Recipes")]),
 ]
 
 // What most apps need, in one import. Not `Wav2Vec2`: where case is ignored, its products and the program's are one.

@@ -89,7 +89,7 @@ private struct DoctorReport: Encodable {
                     essential: true, what: "LibTorch is \(libtorch) where 2.11.0 is expected",
                     remedy: "run Scripts/setup, and build again"))
         }
-        if !mkl {
+        if !mkl, Self.mayHaveMKL {
             problems.append(
                 Problem(
                     essential: false, what: "LibTorch was built without MKL, so matrix products are slow",
@@ -142,6 +142,15 @@ private struct DoctorReport: Encodable {
             lines.append("\(problem.essential ? "PROBLEM" : "note"): \(problem.what); \(problem.remedy).")
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// MKL is a library for x86 processors; LibTorch for ARM has NVIDIA's BLAS and the Arm Compute Library.
+    private static var mayHaveMKL: Bool {
+        #if arch(x86_64)
+        true
+        #else
+        false
+        #endif
     }
 
     private static func findGPUs() -> (found: [String], note: Nullable<String>) {
@@ -205,8 +214,13 @@ private struct DoctorReport: Encodable {
 
 private func processorName() -> String {
     let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
-    let model = lines.first { $0.hasPrefix("model name") }?.split(separator: ":").last
-    return model.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown processor"
+    func value(_ key: String) -> String? {
+        lines.first { $0.hasPrefix(key) }?.split(separator: ":").last?.trimmingCharacters(in: .whitespaces)
+    }
+    if let model = value("model name") { return model }
+    // Linux names no ARM processors, but gives the numbers of their makers and models.
+    guard let maker = value("CPU implementer"), let part = value("CPU part") else { return "unknown processor" }
+    return "ARM processor of implementer \(maker), part \(part)"
 }
 
 private func availableMemory() -> Int? {

@@ -10,12 +10,22 @@
 #include <sys/auxv.h>
 #endif
 
+#if defined(__aarch64__)
+static const char *const names[] = {"plain", "neon", "neon_dotprod", "neon_i8mm"};
+#else
 static const char *const names[] = {"plain", "avx2", "avx512", "avx512_vnni"};
+#endif
 
 static enum instructions of_processor(void) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f")) return __builtin_cpu_supports("avx512vnni") ? AVX512_VNNI : AVX512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return AVX2;
+#elif defined(__aarch64__)
+    // NEON is part of every 64-bit ARM processor for systems; its byte products are not.
+#if defined(__linux__)
+    if (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) return getauxval(AT_HWCAP2) & HWCAP2_I8MM ? NEON_I8MM : NEON_DOTPROD;
+#endif
+    return NEON;
 #endif
     return PLAIN;
 }

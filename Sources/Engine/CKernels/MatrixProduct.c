@@ -12,6 +12,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 /// The rows whose sums are held, and the inputs of a panel that stay in the second-level cache while the block's rows
@@ -80,11 +82,38 @@ static CK_VNNI void byte_sums_of_vnni(
     for (; row + 8 <= rows; row += 8) byte_tile(input + row * stride, stride, panel, groups, sums + row * PANEL, 8);
     for (; row < rows; row++) byte_tile(input + row * stride, stride, panel, groups, sums + row * PANEL, 1);
 }
+#elif defined(__aarch64__)
+// Products of unsigned with signed bytes.
+#define CK_NAME i8mm
+#define CK_TARGET __attribute__((target("i8mm")))
+#define CK_DOT(total, x, weight) vusdotq_s32(total, x, weight)
+#define CK_WEIGHT(weight) (weight)
+#define CK_EXCESS(row, groups) 0
+#include "ByteTile.h"
+
+/// 128 times the sum of a row.
+CK_INLINE int32_t shifted_sum(const uint8_t *row, int64_t groups) {
+    int32_t sum = 0;
+    for (int64_t k = 0; k < groups * GROUP; k++) sum += row[k];
+    return 128 * sum;
+}
+
+// Without them, both must be unsigned: 128 is added to each weight, and 128 times the row's sum subtracted.
+#define CK_NAME dotprod
+#define CK_TARGET __attribute__((target("dotprod")))
+#define CK_DOT(total, x, weight) \
+    vreinterpretq_s32_u32(vdotq_u32(vreinterpretq_u32_s32(total), x, vreinterpretq_u8_s8(weight)))
+#define CK_WEIGHT(weight) veorq_s8(weight, vdupq_n_s8(-128))
+#define CK_EXCESS(row, groups) shifted_sum(row, groups)
+#include "ByteTile.h"
 #endif
 
 static byte_sums best_byte_sums(int portable) {
 #if defined(__x86_64__)
     if (!portable && ck_instructions() >= AVX512_VNNI) return byte_sums_of_vnni;
+#elif defined(__aarch64__)
+    if (!portable && ck_instructions() >= NEON_I8MM) return i8mm_byte_sums;
+    if (!portable && ck_instructions() >= NEON_DOTPROD) return dotprod_byte_sums;
 #endif
     (void)portable;
     return byte_sums_of_any;

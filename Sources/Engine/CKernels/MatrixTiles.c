@@ -7,6 +7,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #define CK_NAME any
@@ -27,6 +29,14 @@
 #define CK_NAME avx512
 #define CK_TARGET __attribute__((target("avx512f")))
 #define CK_WIDTH 16
+#define CK_VECTORS 3
+#define CK_ROWS 8
+#include "MatrixTile.h"
+#elif defined(__aarch64__)
+// 24 vectors of sums, 3 of weights and the number that multiplies them: nearly all of NEON's 32 registers.
+#define CK_NAME neon
+#define CK_TARGET
+#define CK_WIDTH 4
 #define CK_VECTORS 3
 #define CK_ROWS 8
 #include "MatrixTile.h"
@@ -63,6 +73,25 @@ CK_INLINE four_floats add_pairs(four_floats total, float x, four_floats weight) 
 #define CK_ADD_PRODUCT(total, x, weight) \
     (avx512_pairs_vector) _mm512_dpbf16_ps((__m512)(total), (__m512bh)_mm512_set1_ps(x), (__m512bh)(weight))
 #include "MatrixTile.h"
+#elif defined(__aarch64__)
+// Without instructions for BF16, each vector of pairs is split into two of floats, which need registers too.
+#define CK_NAME neon_pairs
+#define CK_TARGET
+#define CK_WIDTH 4
+#define CK_VECTORS 2
+#define CK_ROWS 8
+#define CK_ADD_PRODUCT(total, x, weight) add_pairs(total, x, weight)
+#include "MatrixTile.h"
+
+#define CK_NAME bfdot_pairs
+#define CK_TARGET __attribute__((target("bf16")))
+#define CK_WIDTH 4
+#define CK_VECTORS 3
+#define CK_ROWS 8
+#define CK_ADD_PRODUCT(total, x, weight) \
+    (bfdot_pairs_vector) vbfdotq_f32( \
+        (float32x4_t)(total), (bfloat16x8_t)vdupq_n_f32(x), (bfloat16x8_t)(weight))
+#include "MatrixTile.h"
 #endif
 
 struct tiles best_tiles(enum ck_format format) {
@@ -70,11 +99,18 @@ struct tiles best_tiles(enum ck_format format) {
     const enum instructions instructions = ck_instructions();
     if (format == CK_BFLOAT16 && instructions >= AVX512 && __builtin_cpu_supports("avx512bf16"))
         return (struct tiles){avx512_pairs_rows, avx512_pairs_columns};
+#elif defined(__aarch64__)
+    const enum instructions instructions = ck_instructions();
+    if (format == CK_BFLOAT16 && instructions >= NEON)
+        return ck_multiplies_bfloat16() ? (struct tiles){bfdot_pairs_rows, bfdot_pairs_columns}
+                                        : (struct tiles){neon_pairs_rows, neon_pairs_columns};
 #endif
     if (format == CK_BFLOAT16) return (struct tiles){any_pairs_rows, any_pairs_columns};
 #if defined(__x86_64__)
     if (instructions >= AVX512) return (struct tiles){avx512_rows, avx512_columns};
     if (instructions >= AVX2) return (struct tiles){avx2_rows, avx2_columns};
+#elif defined(__aarch64__)
+    if (instructions >= NEON) return (struct tiles){neon_rows, neon_columns};
 #endif
     return (struct tiles){any_rows, any_columns};
 }

@@ -187,8 +187,8 @@ typedef struct ck_byte_rows {
     int64_t stride;
 } ck_byte_rows;
 
-/// The instruction set that the kernels use: plain, avx2, avx512 or avx512_vnni. It is the processor's best, or a
-/// lesser one that the environment's WAV2VEC2_INSTRUCTIONS names.
+/// The instruction set that the kernels use: plain, avx2, avx512 or avx512_vnni, and on ARM plain, neon, neon_dotprod or
+/// neon_i8mm. It is the processor's best, or a lesser one that the environment's WAV2VEC2_INSTRUCTIONS names.
 const char *ck_instructions_name(void);
 /// Whether the processor has instructions that multiply BF16, which LibTorch's products then use.
 int ck_multiplies_bfloat16(void);

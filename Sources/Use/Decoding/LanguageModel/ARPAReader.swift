@@ -249,7 +249,7 @@ struct ARPAReader: ~Copyable {
         }
         guard isDecimal else { return nil }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: field.count + 1) { buffer in
-            for (index, byte) in field.enumerated() { buffer[index] = CChar(bitPattern: byte) }
+            for (index, byte) in field.enumerated() { buffer[index] = CChar(truncatingIfNeeded: byte) }
             buffer[field.count] = 0
             guard let start = buffer.baseAddress else { return nil }
             var end: UnsafeMutablePointer<CChar>?

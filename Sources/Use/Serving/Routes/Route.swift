@@ -21,8 +21,9 @@ struct Route: Sendable {
     static let all = [
         // A page's query is its scripts' business, and links accumulate parameters.
         Route(method: .GET, path: "/", names: Parameters.Names(used: [], takesAny: true), isOpen: true) { _ in
-            .reply(.page)
+            .reply(WebPage.document())
         },
+        Route(method: .GET, path: WebPage.filesPath, isOpen: true) { .reply(try WebPage.file(named: $0.identifier)) },
         Route(method: .GET, path: "/health", isOpen: true) { .reply(try .health($0.core)) },
         Route(method: .GET, path: "/ready", isOpen: true) { .reply(try .ready($0.core)) },
         Route(method: .GET, path: "/metrics") { .reply(.metrics($0.core)) },
