@@ -24,7 +24,8 @@ TIMED_TESTS := BenchmarkTests/profilesAreOfTheStep
 # OpenMP's threads spin only briefly, so that other work on the machine is not slowed down.
 export GOMP_SPINCOUNT ?= 10000
 
-.PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install clean
+.PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install uninstall release \
+    check-page check-release check-container check-manifests clean
 
 help:
 	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 7 minutes'
@@ -35,9 +36,15 @@ help:
 	@echo 'make examples          build and run the packages in Examples/, which depend on a version of this one'
 	@echo 'make bench             time training steps, recognition, data, kernels, and a trained model'
 	@echo 'make compare           time this program and others on the same audio, into Benchmarks/results'
+	@echo 'make check-page        try the page of the server in a real browser: about 3 minutes'
 	@echo 'make curves SPEECH=…   train on a folder of speech and check the learning curves: about 15 minutes'
 	@echo 'make docs              build the documentation; a warning is an error'
 	@echo 'make install PREFIX=…  install the program and its libraries into a relocatable folder'
+	@echo 'make uninstall PREFIX=…  remove what make install put there'
+	@echo 'make release           pack the program into one archive for machines without Swift, in dist'
+	@echo 'make check-release     run that archive in fresh Debian systems without network: about 15 minutes, as root'
+	@echo 'make check-container   build the container image without a daemon and run it as an operator would, as root'
+	@echo 'make check-manifests   check the Dockerfiles, and the files for Kubernetes and compose against their schemas'
 	@echo 'make setup             install what the build needs (every target does)'
 	@echo 'make clean             delete build products; LibTorch and the demo recordings stay in the cache'
 
@@ -96,6 +103,9 @@ bench: build
 compare: build
 	@Benchmarks/compare $(ARGS)
 
+check-page: build
+	@Scripts/check-page $(ARGS)
+
 curves: build
 	@Benchmarks/curves/run --speech "$(SPEECH)" $(ARGS)
 	@Benchmarks/curves/check
@@ -103,8 +113,24 @@ curves: build
 docs: setup
 	@Scripts/docs
 
+# Takes the archive of `make release` in dist, or else what `make build` built.
+check-container:
+	@Scripts/check-container $(ARGS)
+
+check-manifests:
+	@Scripts/check-manifests
+
 install: build
 	@Scripts/install "$(PREFIX)"
+
+uninstall:
+	@Scripts/uninstall "$(PREFIX)"
+
+release: build
+	@Scripts/release $(ARGS)
+
+check-release: release
+	@Scripts/check-release $(ARGS)
 
 clean:
 	swift package clean

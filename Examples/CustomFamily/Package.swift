@@ -1,8 +1,8 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// In a package of your own: `.package(url: "…/wav2vec2", from: "0.1.0")`.
-let version = Context.environment["WAV2VEC2_URL"].map { Package.Dependency.package(url: $0, from: "0.1.0") }
+// In a package of your own: `.package(url: "…/wav2vec2", from: "0.2.0")`.
+let version = Context.environment["WAV2VEC2_URL"].map { Package.Dependency.package(url: $0, from: "0.2.0") }
 
 let package = Package(
     name: "CustomFamily",

@@ -3,8 +3,8 @@ import PackageDescription
 
 let libraries = ["W2VAudio", "W2VKernels", "W2VObjectives", "W2VReporting", "W2VTorch", "W2VTraining", "W2VBackbone"]
 
-// In a package of your own: `.package(url: "…/wav2vec2", from: "0.1.0")`.
-let version = Context.environment["WAV2VEC2_URL"].map { Package.Dependency.package(url: $0, from: "0.1.0") }
+// In a package of your own: `.package(url: "…/wav2vec2", from: "0.2.0")`.
+let version = Context.environment["WAV2VEC2_URL"].map { Package.Dependency.package(url: $0, from: "0.2.0") }
 
 let package = Package(
     name: "CustomObjective",

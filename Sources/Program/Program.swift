@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import W2VBase
 import W2VCluster
+import W2VKernels
 import W2VTorch
 
 /// The command-line program: its subcommands, and its exit after a failure.
@@ -16,7 +17,7 @@ struct Program: AsyncParsableCommand {
 
             Exit codes: 0 success; 1 failure; 64 wrong usage; 65 bad input data; 129, 130 or 143 stopped by a signal.
             """,
-        version: version,
+        version: versions,
         subcommands: [
             PretrainCommand.self,
             FinetuneCommand.self,
@@ -37,7 +38,18 @@ struct Program: AsyncParsableCommand {
         ])
 
     /// The program's version.
-    static let version = "0.1.0"
+    static let version = "0.2.0"
+
+    /// What `--version` prints: the program's version, LibTorch's, and the instructions that computations use here.
+    ///
+    /// Every command asks for this text, because the parser wants it beforehand, so it takes microseconds.
+    static var versions: String {
+        """
+        wav2vec2 \(version)
+        LibTorch \(LibTorch.version)
+        instructions \(HostInstructions.inUse), BF16 products \(HostInstructions.multiplyBFloat16 ? "yes" : "no")
+        """
+    }
 
     static func main() async {
         // Beyond a file-size limit, writing fails with an error instead of a signal that ends the program.

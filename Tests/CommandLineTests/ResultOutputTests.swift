@@ -37,7 +37,7 @@ import W2VDecoding
     func whatCannotBeWrittenIsAFailure(_ arguments: [String]) throws {
         let outcome = try run(arguments, output: "/dev/full")
         #expect(outcome.code == 1)
-        #expect(outcome.errors.contains("standard output cannot be written (No space left on device)"))
+        #expect(outcome.errors.contains("standard output cannot be written (the disk is full)"))
     }
 
     @Test func linksAndDevicesStayWhatTheyAre() throws {

@@ -65,7 +65,7 @@ import Testing
         let ranges = server.requests.map(\.rangeStart)
         #expect(ranges == [nil, 70_000, 140_000, 210_000])
         #expect(server.requests.dropFirst().allSatisfy { $0.headers["if-range"] == "\"1\"" })
-        #expect(log.lines.count == 3 && log.lines[0].contains("going on"))
+        #expect(log.lines.count == 3 && log.lines[0].contains("continuing from there"))
         try expectWhole()
     }
 

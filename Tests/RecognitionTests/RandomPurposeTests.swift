@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import W2VBackbone
 import W2VBase
@@ -7,12 +8,14 @@ import W2VObjectives
 import W2VRecognition
 import W2VTorch
 
-/// Libraries declare purposes of their own; two with the same number would draw the same random numbers.
-@Test func randomPurposesAreDifferent() {
-    let all: [RandomPurpose] = [
-        .initialization, .shuffle, .crop, .timeMask, .channelMask, .negatives, .gumbelNoise, .dropout, .layerDrop,
-        .synthesis, .bootstrap, .split, .clustering, .objective,
-    ]
-    // Runs are reproducible only if the numbers stay the same.
-    #expect(all.map(\.rawValue) == Array(1...14))
+@Suite(.onTestThreads) struct RandomPurposeTests {
+    /// Libraries declare purposes of their own; two with the same number would draw the same random numbers.
+    @Test func purposesAreDifferent() {
+        let all: [RandomPurpose] = [
+            .initialization, .shuffle, .crop, .timeMask, .channelMask, .negatives, .gumbelNoise, .dropout, .layerDrop,
+            .synthesis, .bootstrap, .split, .clustering, .objective,
+        ]
+        // Runs are reproducible only if the numbers stay the same.
+        #expect(all.map(\.rawValue) == Array(1...14))
+    }
 }

@@ -132,8 +132,10 @@ extension AudioFile {
     private static func withSystemError(_ text: String) -> String {
         var text = text.hasSuffix(".") ? String(text.dropLast()) : text
         if text.hasPrefix("Error : ") { text.removeFirst("Error : ".count) }
-        let system = errno == 0 ? "" : SystemReason.of(code: errno)
-        return system.isEmpty || text.contains(system) ? text : "\(text): \(system)"
+        guard errno != 0 else { return text }
+        let system = SystemReason.of(code: errno)
+        // libsndfile's own words for a failure of the system are the system's.
+        return text.hasPrefix("System error") ? system : "\(text): \(system)"
     }
 
     /// Returns why recordings of a format cannot have a sampling rate and a number of channels; nil if they can.

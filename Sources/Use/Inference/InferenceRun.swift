@@ -43,7 +43,8 @@ actor InferenceRun<Gatherer: WindowGatherer> {
     private var frames = 0
 
     init(
-        _ reader: WindowReader, _ layers: ConvolutionLayers, on thread: ModelThread, of session: any AnyObject & Sendable,
+        _ reader: WindowReader, _ layers: ConvolutionLayers, on thread: ModelThread,
+        of session: any AnyObject & Sendable,
         pass: @escaping @Sendable ([Window]) async throws -> [Gatherer.Part],
         gatherer: @escaping @Sendable (Recording) -> Gatherer
     ) {

@@ -49,6 +49,18 @@ public struct Transcription: Sendable, Equatable, Codable {
         self.duration = duration
     }
 
+    /// Reads an encoded transcription; the server's JSON has no separator of words.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            text: try values.decode(String.self, forKey: .text),
+            words: try values.decode([TimedText].self, forKey: .words),
+            characters: try values.decode([TimedText].self, forKey: .characters),
+            confidence: try values.decode(Double.self, forKey: .confidence),
+            duration: try values.decode(Double.self, forKey: .duration))
+        wordSeparator = try values.decodeIfPresent(String.self, forKey: .wordSeparator) ?? wordSeparator
+    }
+
     /// Returns the form of the transcription from which the time-stamped formats are written.
     ///
     /// - Parameter name: The recording's name in the formats.

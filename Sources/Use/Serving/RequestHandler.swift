@@ -56,7 +56,10 @@ struct RequestHandler: HTTPHandler {
 
     static let routes = [
         // A page's query is its scripts' business, and links accumulate parameters.
-        Route(method: .GET, path: "/", names: Parameters.Names(used: [], takesAny: true)) { _ in .reply(.page) },
+        Route(method: .GET, path: "/", names: Parameters.Names(used: [], takesAny: true)) { _ in
+            .reply(WebPage.document())
+        },
+        Route(method: .GET, path: WebPage.filesPath) { .reply(try WebPage.file(named: $0.identifier)) },
         Route(method: .GET, path: "/health") { .reply(try .health($0.core)) },
         Route(method: .GET, path: "/metrics") { .reply(.metrics($0.core)) },
         Route(method: .GET, path: "/v1/models") { .reply(try .models($0.core)) },

@@ -20,19 +20,6 @@ extension Reply {
         var version: String
     }
 
-    /// The web page.
-    static var page: Reply {
-        Reply(
-            contentType: "text/html; charset=utf-8", body: Data(PackageResources.index_html),
-            headers: [
-                HTTPHeader("Content-Security-Policy"):
-                    "default-src 'none'; script-src 'unsafe-inline' blob:; worker-src blob:; style-src 'unsafe-inline'; "
-                    + "connect-src 'self' ws: wss:; img-src data:; media-src blob:",
-                HTTPHeader("X-Content-Type-Options"): "nosniff",
-                .cacheControl: "no-cache",
-            ])
-    }
-
     /// Reports whether the server can recognize: 503 before it has a model, when it cannot store uploads, and when it
     /// is stopping.
     static func health(_ core: ServerCore) throws -> Reply {

@@ -11,7 +11,9 @@ public final class Moments {
         /// Decoupled weight decay; a parameter shrinks by the learning rate times this.
         public var weightDecay: Double
 
-        /// Makes the constants. For β₂ the pre-training recipes have 0.98, apex's LAMB has 0.999.
+        /// Makes the constants.
+        ///
+        /// For β₂ the pre-training recipes have 0.98, apex's LAMB has 0.999.
         public init(beta1: Double = 0.9, beta2: Double, epsilon: Double = 1e-6, weightDecay: Double = 0.01) {
             self.beta1 = beta1
             self.beta2 = beta2
