@@ -110,26 +110,6 @@ import Testing
         }
     }
 
-    @Test func framingThatCanBeReadInTwoWaysIsRefused() async throws {
-        try await withServer { running in
-            try await onThread { [port = running.port] in
-                for (text, status) in [
-                    ("POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: +4\r\n\r\nabcd", 400),
-                    ("GET /health HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n", 505),
-                    (
-                        "POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabcd\r\n",
-                        400
-                    ),
-                ] {
-                    let client = try TestClient(port: port)
-                    client.send(text)
-                    #expect(try client.response().status == status, "\(text)")
-                }
-            }
-            #expect(running.uploads.isEmpty)
-        }
-    }
-
     @Test func tooManyThatWaitAreRefused() async throws {
         try await withServer {
             $0.maximumWaiting = 2

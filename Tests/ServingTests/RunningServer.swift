@@ -16,6 +16,8 @@ final class RunningServer: Sendable {
     let server: Server
     let recognizer: Recognizer
     let port: UInt16
+    /// The address that the server told.
+    let address: String
     let folder: URL
     private let log: Recorder
 
@@ -51,7 +53,7 @@ final class RunningServer: Sendable {
             model: SmallModels.ctcModel(mode: mode), symbols: SmallModels.symbols, normalizes: mode == .groupNorm,
             batchSeconds: batchSeconds,
             windows: windows)
-        let address = try await server.start()
+        address = try await server.start()
         port = try #require(URL(string: address)?.port.flatMap { UInt16(exactly: $0) })
         if isReady { server.serve(recognizer) }
     }
@@ -99,7 +101,7 @@ func withServer<Value>(
 
 /// A request's bytes.
 func request(_ method: String, _ target: String, headers: [String: String] = [:], _ body: Data? = nil) -> Data {
-    var head = "\(method) \(target) HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    var head = "\(method) \(target) HTTP/1.1\r\n" + (headers["Host"] == nil ? "Host: 127.0.0.1\r\n" : "")
     if let body, headers["Transfer-Encoding"] == nil { head += "Content-Length: \(body.count)\r\n" }
     for (name, value) in headers { head += "\(name): \(value)\r\n" }
     return Data((head + "\r\n").utf8) + (body ?? Data())

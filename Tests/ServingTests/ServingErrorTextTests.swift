@@ -13,6 +13,8 @@ import Testing
                 ServerError.addressInUse(host: "127.0.0.1", port: 8080),
                 ServerError.cannotListen(host: "127.0.0.1", port: 80, reason: "Permission denied"),
                 ServerError.noFolder("/tmp", reason: "Permission denied"),
+                ServerError.badCertificate("/srv/key.pem", reason: "it is not the key of /srv/cert.pem"),
+                ServerError.badKeys("/srv/keys", reason: "it has no keys"),
                 RequestError.uploadTooLarge(limit: 25 << 20),
                 RequestError.audioTooLong(limit: 600),
                 RequestError.tooLoud("a.wav", peak: 9),
@@ -20,6 +22,7 @@ import Testing
                 RequestError.tooMany,
                 RequestError.stopping,
                 RequestError.loading,
+                RequestError.timeout,
                 RequestError.gone,
             ],
             declaredIn: ["Use/Serving/ServerError.swift"])

@@ -71,6 +71,9 @@ public final class TestClient {
         }
     }
 
+    /// Closes this side of the connection, and still reads.
+    public func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     /// Whether the server has closed the connection and everything was read.
     public func isClosed() -> Bool { buffer.isEmpty && (try? fill()) == nil }
 
@@ -121,16 +124,27 @@ extension TestClient {
     }
 
     /// Sends a masked frame.
-    public func sendFrame(_ opcode: UInt8, _ payload: Data, isLast: Bool = true) {
-        let mask: [UInt8] = [7, 11, 13, 17]
+    ///
+    /// - Parameters:
+    ///   - opcode: The frame's kind and reserved bits.
+    ///   - payload: The content.
+    ///   - isLast: Whether the message ends with the frame.
+    ///   - announced: The length that the frame announces, if it is not that of the content.
+    ///   - isMasked: Whether the content is masked, as it must be.
+    public func sendFrame(
+        _ opcode: UInt8, _ payload: Data, isLast: Bool = true, announced: Int? = nil, isMasked: Bool = true
+    ) {
+        let mask: [UInt8] = isMasked ? [7, 11, 13, 17] : [0, 0, 0, 0]
         var frame = Data([opcode | (isLast ? 0x80 : 0)])
-        if payload.count < 126 {
-            frame.append(0x80 | UInt8(payload.count))
+        let count = announced ?? payload.count
+        let flag: UInt8 = isMasked ? 0x80 : 0
+        if count < 126 {
+            frame.append(flag | UInt8(count))
         } else {
-            frame.append(0x80 | 127)
-            for shift in stride(from: 56, through: 0, by: -8) { frame.append(UInt8(payload.count >> shift & 255)) }
+            frame.append(flag | 127)
+            for shift in stride(from: 56, through: 0, by: -8) { frame.append(UInt8(count >> shift & 255)) }
         }
-        frame.append(contentsOf: mask)
+        if isMasked { frame.append(contentsOf: mask) }
         frame.append(contentsOf: payload.enumerated().map { $1 ^ mask[$0 % 4] })
         send(frame)
     }

@@ -1,4 +1,3 @@
-import FlyingFox
 import Foundation
 import Synchronization
 import W2VInference
@@ -49,6 +48,9 @@ final class ServerCore: Sendable {
     var isStopping: Bool { state.withLock { $0.isStopping } }
     var isReady: Bool { state.withLock { $0.model != nil } }
 
+    /// Whether the server can recognize: `ok`, or the reason why not.
+    var status: String { isStopping ? "stopping" : !isReady ? "loading" : uploads.isUsable ? "ok" : "no_storage" }
+
     /// The rules of access through a browser.
     var access: AccessRules { state.withLock { $0.access } }
 
@@ -95,39 +97,36 @@ final class ServerCore: Sendable {
         return (try await Upload.receive(call, in: uploads), model)
     }
 
-    /// Recognizes an upload, unless the client disconnects in the meantime.
+    /// Recognizes an upload; a task that is canceled, because its client has gone, stops soon.
     ///
     /// - Parameters:
     ///   - upload: The upload.
     ///   - model: The model.
-    ///   - body: The request's body, which has been read.
     ///   - detail: The least amount of detail to keep.
     /// - Returns: The transcription.
     /// - Throws: `RequestError` and others.
     func recognize(
-        _ upload: Upload, by model: Model, _ body: RequestBody, detail: TranscriptionDetail
+        _ upload: Upload, by model: Model, detail: TranscriptionDetail
     ) async throws -> Transcription {
         let place = try room.enter()
         defer { place.leave() }
-        return try await whileClientWaits(body.watch) { [self] in
-            let window = model.recognizer.windowLimit
-            let work = upload.byteCount > 4 << 20 ? slowWork : quickWork
-            let decoded = try await work.run { [uploads, options] job in
-                try DecodedUpload(
-                    upload, in: uploads, window: window, maximumSeconds: options.maximumAudioSeconds,
-                    isCancelled: { job.isCancelled })
+        let window = model.recognizer.windowLimit
+        let work = upload.byteCount > 4 << 20 ? slowWork : quickWork
+        let decoded = try await work.run { [uploads, options] job in
+            try DecodedUpload(
+                upload, in: uploads, window: window, maximumSeconds: options.maximumAudioSeconds,
+                isCancelled: { job.isCancelled })
+        }
+        try Task.checkCancellation()
+        do {
+            guard decoded.isLong else {
+                return try await transcribe(decoded, by: model, detail: detail, as: .short, place: place)
             }
-            try Task.checkCancellation()
-            do {
-                guard decoded.isLong else {
-                    return try await transcribe(decoded, by: model, detail: detail, as: .short, place: place)
-                }
-                return try await model.long.take { [self] in
-                    try await transcribe(decoded, by: model, detail: detail, as: .long, place: place)
-                }
-            } catch  where decoded.peak > Self.loudest && !(error is CancellationError) {
-                throw RequestError.tooLoud(upload.name, peak: decoded.peak)
+            return try await model.long.take { [self] in
+                try await transcribe(decoded, by: model, detail: detail, as: .long, place: place)
             }
+        } catch  where decoded.peak > Self.loudest && !(error is CancellationError) {
+            throw RequestError.tooLoud(upload.name, peak: decoded.peak)
         }
     }
 
@@ -152,22 +151,6 @@ final class ServerCore: Sendable {
             var text = Data()
             try write { text.append(contentsOf: $0.utf8) }
             return text
-        }
-    }
-
-    /// Runs work until its client disconnects.
-    private func whileClientWaits<Value: Sendable>(
-        _ watch: BodyWatch, _ body: @escaping @Sendable () async throws -> Value
-    ) async throws -> Value {
-        try await withThrowingTaskGroup(of: Value?.self) { group in
-            group.addTask { try await body() }
-            group.addTask {
-                while !watch.isGone { try await Task.sleep(for: .milliseconds(500)) }
-                return nil
-            }
-            defer { group.cancelAll() }
-            guard let value = try await group.next(), let value else { throw RequestError.gone }
-            return value
         }
     }
 }

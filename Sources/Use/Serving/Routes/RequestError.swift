@@ -1,20 +1,19 @@
-import FlyingFox
-import FlyingSocks
 import Foundation
+import NIOHTTP1
 import W2VAudio
 import W2VBase
 import W2VInference
 
 /// The reason for refusing a request, with a status.
 struct RequestError: ExplainedError {
-    var status: HTTPStatusCode
+    var status: HTTPResponseStatus
     /// The kind of error, for programs.
     var type: String
     /// A description of the problem.
     var problem: String
     /// The remedy for the client.
     var advice: Advice?
-    var headers: [HTTPHeader: String] = [:]
+    var headers: HTTPHeaders = HTTPHeaders()
     /// The existing routes, if the request named one that does not exist.
     var routes: [String]?
     /// The cause of a failure inside the server: for its operator, not for the client.
@@ -69,7 +68,7 @@ struct RequestError: ExplainedError {
 
     static func tooLoud(_ name: String, peak: Float) -> RequestError {
         RequestError(
-            status: .unprocessableContent, type: "unusable_audio",
+            status: .unprocessableEntity, type: "unusable_audio",
             "\(name): the recording's samples reach \(peak) times full scale, and what the model makes of them is not a number",
             "scale them to at most 1")
     }
@@ -82,20 +81,24 @@ struct RequestError: ExplainedError {
         RequestError(
             status: .tooManyRequests, type: "too_many_requests",
             "Too many requests wait already (\(Phrase.waitingLimit))", "try again in a few seconds",
-            headers: [HTTPHeader("Retry-After"): "5"])
+            headers: ["Retry-After": "5"])
     }
 
     static let stopping = RequestError(
         status: .serviceUnavailable, type: "stopping", "The server is stopping", "ask another one",
-        headers: [HTTPHeader("Retry-After"): "30"])
+        headers: ["Retry-After": "30"])
 
     static let loading = RequestError(
         status: .serviceUnavailable, type: "loading", "The model is being loaded", "try again in a few seconds",
-        headers: [HTTPHeader("Retry-After"): "5"])
+        headers: ["Retry-After": "5"])
+
+    /// An error for a request that does not arrive in time.
+    static let timeout = RequestError(
+        status: .requestTimeout, type: "timeout", "The request came too slowly, or not to its end", "send it again")
 
     /// An error for a client that has gone; nobody reads it.
     static let gone = RequestError(
-        status: HTTPStatusCode(499, phrase: "Client Closed Request"), type: "client_closed_request",
+        status: .custom(code: 499, reasonPhrase: "Client Closed Request"), type: "client_closed_request",
         "The client closed the connection before the answer")
 
     /// Translates an error for the client.
@@ -105,7 +108,7 @@ struct RequestError: ExplainedError {
     ///   - file: The upload's path in the error.
     ///   - name: The client's name for the upload, which replaces the path.
     init(_ error: any Error, file: String? = nil, name: String = "") {
-        func said(_ status: HTTPStatusCode, _ type: String) -> RequestError {
+        func said(_ status: HTTPResponseStatus, _ type: String) -> RequestError {
             func named(_ text: String) -> String {
                 file.map { text.replacingOccurrences(of: $0, with: name) } ?? text
             }
@@ -127,13 +130,10 @@ struct RequestError: ExplainedError {
                 status: .internalServerError, type: "decoding_failed",
                 "The server could not decode the recording: its disk or memory may be full", "try again later")
             hidden = "\(error)"
-        case is AudioError: self = said(.unprocessableContent, "unreadable_audio")
+        case is AudioError: self = said(.unprocessableEntity, "unreadable_audio")
         case InferenceError.tooShort:
-            self = said(.unprocessableContent, "audio_too_short")
-        case SocketError.timeout:
-            self.init(
-                status: .requestTimeout, type: "timeout", "Nothing came for too long", "send the upload again")
-        case is SocketError, is CancellationError: self = .gone
+            self = said(.unprocessableEntity, "audio_too_short")
+        case is CancellationError: self = .gone
         default:
             self = said(.internalServerError, "internal")
             hidden = "\(error)"
@@ -141,8 +141,8 @@ struct RequestError: ExplainedError {
     }
 
     init(
-        status: HTTPStatusCode, type: String, _ problem: String, _ advice: Advice? = nil,
-        headers: [HTTPHeader: String] = [:], routes: [String]? = nil
+        status: HTTPResponseStatus, type: String, _ problem: String, _ advice: Advice? = nil,
+        headers: HTTPHeaders = HTTPHeaders(), routes: [String]? = nil
     ) {
         self.status = status
         self.type = type
@@ -151,20 +151,4 @@ struct RequestError: ExplainedError {
         self.headers = headers
         self.routes = routes
     }
-}
-
-/// A response.
-struct Reply: Sendable {
-    static let json = "application/json"
-    static let text = "text/plain; charset=utf-8"
-    static let events = "text/event-stream; charset=utf-8"
-    /// The header that lists parameters without effect.
-    static let ignoredParameters = HTTPHeader("Ignored-Parameters")
-
-    var status = HTTPStatusCode.ok
-    var contentType: String
-    var body: Data
-    var headers: [HTTPHeader: String] = [:]
-    /// The seconds of audio recognized for the response.
-    var audioSeconds = 0.0
 }

@@ -1,10 +1,10 @@
-import FlyingSocks
 import Foundation
+import NIOCore
 
 /// An address to listen on.
-enum ListeningAddress: Sendable {
-    case ip4(sockaddr_in)
-    case ip6(sockaddr_in6)
+struct ListeningAddress: Sendable {
+    /// The socket's address.
+    let socket: SocketAddress
 
     /// Resolves a host name.
     ///
@@ -27,11 +27,11 @@ enum ListeningAddress: Sendable {
             if let address = info.ai_addr {
                 let raw = UnsafeRawPointer(address)
                 if info.ai_family == AF_INET {
-                    self = .ip4(raw.loadUnaligned(as: sockaddr_in.self))
+                    socket = SocketAddress(raw.loadUnaligned(as: sockaddr_in.self))
                     return
                 }
                 if info.ai_family == AF_INET6 {
-                    self = .ip6(raw.loadUnaligned(as: sockaddr_in6.self))
+                    socket = SocketAddress(raw.loadUnaligned(as: sockaddr_in6.self))
                     return
                 }
             }
@@ -42,24 +42,13 @@ enum ListeningAddress: Sendable {
 
     /// Whether the address is reachable only from this machine.
     var isLoopback: Bool {
-        switch self {
-        case .ip4(let address): return UInt32(bigEndian: address.sin_addr.s_addr) >> 24 == 127
-        case .ip6(let address):
-            let bytes = withUnsafeBytes(of: address.sin6_addr) { Array($0) }
+        switch socket {
+        case .v4(let address): return UInt32(bigEndian: address.address.sin_addr.s_addr) >> 24 == 127
+        case .v6(let address):
+            let bytes = withUnsafeBytes(of: address.address.sin6_addr) { Array($0) }
             let isMapped = bytes.prefix(12) == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
             return isMapped ? bytes[12] == 127 : bytes.dropLast().allSatisfy { $0 == 0 } && bytes.last == 1
-        }
-    }
-
-    /// Returns the same address with the port that the system has chosen.
-    func with(port: UInt16) -> ListeningAddress {
-        switch self {
-        case .ip4(var address):
-            address.sin_port = port.bigEndian
-            return .ip4(address)
-        case .ip6(var address):
-            address.sin6_port = port.bigEndian
-            return .ip6(address)
+        case .unixDomainSocket: return true
         }
     }
 }

@@ -1,5 +1,5 @@
-import FlyingFox
 import Foundation
+import NIOHTTP1
 import W2VBase
 
 /// The rules of access through a browser.
@@ -28,19 +28,20 @@ struct AccessRules: Sendable {
     /// - Parameters:
     ///   - headers: The request's headers.
     ///   - host: The host in the request's target, if it has one.
+    ///   - isEncrypted: Whether the request came over an encrypted connection, so that the server's own page is https.
     /// - Returns: The foreign origin that is allowed to read the response; nil for a request that is not from a foreign
     ///   page.
     /// - Throws: `RequestError`.
-    func check(_ headers: HTTPHeaders, host: String?) throws -> String? {
-        let host = host ?? headers[.host]
+    func check(_ headers: HTTPHeaders, host: String?, isEncrypted: Bool = false) throws -> String? {
+        let host = host ?? headers.first(name: "Host")
         if checksHost, let host, !isOwn(host) {
             throw RequestError(
                 status: .forbidden, type: "forbidden_host",
                 "This server is not called \"\(host.prefix(80))\"", "use its address, or \(Phrase.allowHost)"
             )
         }
-        guard let origin = headers[HTTPHeader("Origin")] else { return nil }
-        if let host, Self.isSame(origin, host) { return nil }
+        guard let origin = headers.first(name: "Origin") else { return nil }
+        if let host, Self.isSame(origin, host), !isEncrypted || origin.lowercased().hasPrefix("https:") { return nil }
         if origins.contains("*") || origins.contains(origin.lowercased()) { return origin }
         throw RequestError(
             status: .forbidden, type: "forbidden_origin",
@@ -50,21 +51,21 @@ struct AccessRules: Sendable {
     /// Returns the headers of a response that a foreign page may read.
     ///
     /// Source: the Fetch standard, https://fetch.spec.whatwg.org/#http-cors-protocol
-    static func headers(for origin: String) -> [HTTPHeader: String] {
+    static func headers(for origin: String) -> HTTPHeaders {
         [
-            HTTPHeader("Access-Control-Allow-Origin"): origin, HTTPHeader("Vary"): "Origin",
-            HTTPHeader("Access-Control-Expose-Headers"): "Retry-After, \(Reply.ignoredParameters.rawValue)",
+            "Access-Control-Allow-Origin": origin, "Vary": "Origin",
+            "Access-Control-Expose-Headers": "Retry-After, \(Reply.ignoredParameters), \(RequestIdentifier.header)",
         ]
     }
 
     /// Returns the response to a browser that asks whether a foreign page may send a request.
     static func preflight(_ headers: HTTPHeaders) -> Reply {
         var reply = Reply(contentType: Reply.text, body: Data())
-        reply.headers[HTTPHeader("Access-Control-Allow-Methods")] = "GET, POST"
-        reply.headers[HTTPHeader("Access-Control-Allow-Headers")] =
-            headers[HTTPHeader("Access-Control-Request-Headers")] ?? "*"
-        reply.headers[HTTPHeader("Access-Control-Allow-Private-Network")] = "true"
-        reply.headers[HTTPHeader("Access-Control-Max-Age")] = "600"
+        reply.headers.add(name: "Access-Control-Allow-Methods", value: "GET, POST")
+        reply.headers.add(
+            name: "Access-Control-Allow-Headers", value: headers.first(name: "Access-Control-Request-Headers") ?? "*")
+        reply.headers.add(name: "Access-Control-Allow-Private-Network", value: "true")
+        reply.headers.add(name: "Access-Control-Max-Age", value: "600")
         return reply
     }
 

@@ -1,5 +1,5 @@
-import FlyingFox
 import Foundation
+import NIOHTTP1
 import W2VAudio
 import W2VBase
 
@@ -23,8 +23,7 @@ extension Reply {
     /// Reports whether the server can recognize: 503 before it has a model, when it cannot store uploads, and when it
     /// is stopping.
     static func health(_ core: ServerCore) throws -> Reply {
-        let status =
-            core.isStopping ? "stopping" : !core.isReady ? "loading" : core.uploads.isUsable ? "ok" : "no_storage"
+        let status = core.status
         let counts = core.room.current
         let health = Health(
             status: status, uptimeSeconds: core.uptime, waiting: counts.waiting, inFlight: counts.running,
@@ -34,6 +33,15 @@ extension Reply {
         return Reply(
             status: status == "ok" ? .ok : .serviceUnavailable, contentType: json,
             body: Data((try jsonLine(health) + "\n").utf8))
+    }
+
+    /// Reports whether the server can recognize, in one word, for what sends it requests.
+    static func ready(_ core: ServerCore) throws -> Reply {
+        let status = core.status
+        return Reply(
+            status: status == "ok" ? .ok : .serviceUnavailable, contentType: json,
+            body: Data((try jsonLine(["status": status]) + "\n").utf8),
+            headers: status == "ok" ? [:] : ["Retry-After": "5"])
     }
 
     /// `GET /v1/models`, as in OpenAI's API; clients use it to test an address.

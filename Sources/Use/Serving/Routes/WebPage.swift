@@ -1,5 +1,5 @@
-import FlyingFox
 import Foundation
+import NIOHTTP1
 
 /// The web page: a document, its style and its scripts, embedded in the program.
 ///
@@ -24,10 +24,10 @@ enum WebPage {
         reply(
             PackageResources.index_html, type: "text/html",
             adding: [
-                HTTPHeader("Content-Security-Policy"):
+                "Content-Security-Policy":
                     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
                     + "media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-                HTTPHeader("Referrer-Policy"): "no-referrer",
+                "Referrer-Policy": "no-referrer",
             ])
     }
 
@@ -43,10 +43,9 @@ enum WebPage {
         return reply(bytes, type: name.hasSuffix(".css") ? "text/css" : "text/javascript")
     }
 
-    private static func reply(_ bytes: [UInt8], type: String, adding headers: [HTTPHeader: String] = [:]) -> Reply {
-        let common: [HTTPHeader: String] = [HTTPHeader("X-Content-Type-Options"): "nosniff", .cacheControl: "no-cache"]
-        return Reply(
-            contentType: "\(type); charset=utf-8", body: Data(bytes), headers: common.merging(headers) { _, own in own }
-        )
+    private static func reply(_ bytes: [UInt8], type: String, adding headers: HTTPHeaders = [:]) -> Reply {
+        var all: HTTPHeaders = ["X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"]
+        all.add(contentsOf: headers)
+        return Reply(contentType: "\(type); charset=utf-8", body: Data(bytes), headers: all)
     }
 }

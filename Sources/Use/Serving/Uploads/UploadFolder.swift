@@ -1,4 +1,3 @@
-import FlyingFox
 import Foundation
 import Synchronization
 import W2VBase
@@ -166,7 +165,7 @@ extension RequestError {
     static func storage(_ number: Int32) -> RequestError {
         let isFull = [ENOSPC, EDQUOT, EFBIG].contains(number)
         var error = RequestError(
-            status: isFull ? HTTPStatusCode(507, phrase: "Insufficient Storage") : .internalServerError,
+            status: isFull ? .insufficientStorage : .internalServerError,
             type: "storage",
             isFull
                 ? "The server's disk is full"

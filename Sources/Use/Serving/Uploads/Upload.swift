@@ -1,4 +1,3 @@
-import FlyingFox
 import Foundation
 
 /// A client's upload: a file, and the parameters beside it.
@@ -23,10 +22,10 @@ struct Upload: Sendable {
     ///   - call: The request: its body is the file itself, or a form with a part named `file`.
     ///   - folder: The folder of the temporary file.
     /// - Returns: The upload.
-    /// - Throws: `RequestError` for a body that is neither or too large; `SocketError` if the client has gone.
+    /// - Throws: `RequestError` for a body that is neither or too large
     static func receive(_ call: Call, in folder: UploadFolder) async throws -> Upload {
-        guard call.body.hasLength else { throw RequestError.noLength }
-        if let encoding = call.request.headers[.contentEncoding], encoding.lowercased() != "identity" {
+        guard call.request.body.hasLength else { throw RequestError.noLength }
+        if let encoding = call.request["Content-Encoding"], encoding.lowercased() != "identity" {
             throw RequestError(
                 status: .unsupportedMediaType, type: "unsupported_media_type",
                 "The body's Content-Encoding is \(encoding)", "send it as it is")
@@ -35,12 +34,12 @@ struct Upload: Sendable {
         let parameters = try call.parameters()
         let name = safeName(try parameters["filename"])
         var writer = BlockWriter(try TemporaryFile(in: folder, ending: ending(of: name)))
-        while let bytes = try await call.body.next() { try writer.append(bytes) }
+        while let bytes = try await call.request.body.next() { try writer.append(bytes) }
         return Upload(file: writer.file, name: name, byteCount: try writer.finish(), parameters: parameters)
     }
 
     private static func receiveForm(_ call: Call, in folder: UploadFolder) async throws -> Upload {
-        var form = try Multipart(contentType: call.request.headers[.contentType] ?? "")
+        var form = try Multipart(contentType: call.request["Content-Type"] ?? "")
         var fields: [(name: String, value: String)] = []
         var file: (writer: BlockWriter, name: String?)?
         var isFile = false
@@ -56,7 +55,7 @@ struct Upload: Sendable {
             value.removeAll()
             (isFile, field) = (false, "")
         }
-        while let bytes = try await call.body.next() {
+        while let bytes = try await call.request.body.next() {
             try form.append(bytes) { event in
                 switch event {
                 case .part("file", let filename):

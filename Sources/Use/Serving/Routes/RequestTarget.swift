@@ -1,4 +1,3 @@
-import FlyingFox
 import Foundation
 
 /// The target of a request: a path and parameters.
@@ -13,8 +12,9 @@ struct RequestTarget: Sendable {
     let host: String?
 
     /// Parses a request's target.
-    init(_ target: HTTPRequest.Target) {
-        var raw = Substring(target.path(percentEncoded: true))
+    init(_ target: String) {
+        let parts = target.prefix { $0 != "#" }.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        var raw = parts.first ?? ""
         var host: String?
         for scheme in ["http://", "https://"] where raw.lowercased().hasPrefix(scheme) {
             let rest = raw.dropFirst(scheme.count)
@@ -22,14 +22,14 @@ struct RequestTarget: Sendable {
             raw = rest.dropFirst(host?.count ?? 0)
         }
         self.host = host
-        var parts: [Substring] = []
+        var names: [Substring] = []
         let decoded = Self.decoded(raw)
         for part in decoded.split(separator: "/") where part != "." {
-            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+            if part == ".." { _ = names.popLast() } else { names.append(part) }
         }
-        let isFolder = decoded.hasSuffix("/") && !parts.isEmpty
-        path = "/" + parts.joined(separator: "/") + (isFolder ? "/" : "")
-        query = target.query(percentEncoded: true).split(separator: "&").map { item in
+        let isFolder = decoded.hasSuffix("/") && !names.isEmpty
+        path = "/" + names.joined(separator: "/") + (isFolder ? "/" : "")
+        query = (parts.count > 1 ? parts[1] : "").split(separator: "&").map { item in
             let sign = item.firstIndex(of: "=") ?? item.endIndex
             return (Self.decoded(item[..<sign]), Self.decoded(item[sign...].dropFirst()))
         }

@@ -1,4 +1,3 @@
-import FlyingFox
 import Foundation
 import W2VBase
 import W2VRecognition
@@ -25,7 +24,7 @@ extension Reply {
         _ = try chosen(call.parameters())
         let (upload, model) = try await call.core.receive(call)
         let format = try chosen(upload.parameters)
-        let transcription = try await call.core.recognize(upload, by: model, call.body, detail: format.detail)
+        let transcription = try await call.core.recognize(upload, by: model, detail: format.detail)
         return try await written(call.core, transcription, as: format, of: upload)
     }
 
@@ -43,7 +42,7 @@ extension Reply {
         let wanted = try OpenAIRequest(upload.parameters, model: call.core.facts.name)
         let format = wanted.format
         let transcription = try await call.core.recognize(
-            upload, by: model, call.body, detail: format == .json || format == .text ? .text : .words)
+            upload, by: model, detail: format == .json || format == .text ? .text : .words)
         var reply: Reply
         switch format {
         case .json where wanted.isStreamed, .text where wanted.isStreamed:
@@ -56,7 +55,7 @@ extension Reply {
                 write(try event(TextDone(text: text)))
             }
             reply = Reply(
-                contentType: events, body: body, headers: [.cacheControl: "no-cache"],
+                contentType: events, body: body, headers: ["Cache-Control": "no-cache"],
                 audioSeconds: transcription.duration)
         case .text: reply = try await written(call.core, transcription, as: .text, of: upload)
         case .srt: reply = try await written(call.core, transcription, as: .srt, of: upload)
@@ -68,7 +67,7 @@ extension Reply {
             }
             reply = Reply(contentType: json, body: text, audioSeconds: transcription.duration)
         }
-        if !wanted.ignored.isEmpty { reply.headers[ignoredParameters] = wanted.ignored.joined(separator: ", ") }
+        if !wanted.ignored.isEmpty { reply.headers.add(name: ignoredParameters, value: wanted.ignored.joined(separator: ", ")) }
         return reply
     }
 
