@@ -17,9 +17,7 @@ import W2VRecognition
 /// Short recordings that arrive while the model is busy share its next pass. Long recordings take turns with them, so
 /// that they block nobody. Results are those of a `Recognizer`.
 ///
-/// In a group of services (swift-service-lifecycle), `run` serves until the group shuts down:
-///
-///     try await ServiceGroup(services: [server], gracefulShutdownSignals: [.sigterm], logger: logger).run()
+/// In a group of services (swift-service-lifecycle), `run` serves, once started, until the group shuts down.
 public final class Server: Service, Sendable {
     let core: ServerCore
     private let listener = Mutex<Listener?>(nil)
