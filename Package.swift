@@ -136,7 +136,7 @@ let use: [Target] = [
     library(
         "Serving", in: "Use/Serving",
         [
-            "W2VAudio", "W2VBase", "W2VDecoding", "W2VFeatures", "W2VInference", "W2VRecognition", "W2VTorch", deque,
+            "W2VAudio", "W2VBase", "W2VDecoding", "W2VFeatures", "W2VInference", "W2VRecognition", deque,
             serviceLifecycle,
             .product(name: "CoreMetrics", package: "swift-metrics"),
         ] + nio, resources: [.embedInCode("Page")]),

@@ -18,7 +18,9 @@ public struct ServerOptions: Sendable {
     public var stallSeconds = 60.0
     /// The time that requests in flight have when the server's group of services shuts down.
     public var gracePeriod = Duration.seconds(28)
-    /// The most connections; more have to wait until others end. Fewer are accepted where descriptors are short.
+    /// The most connections; more have to wait until others end.
+    ///
+    /// Fewer are accepted where descriptors are short.
     public var maximumConnections = 1024
     /// The origins of foreign pages that may use the server, such as `https://app.example.org`; `*` is any page.
     public var allowedOrigins: [String] = []
