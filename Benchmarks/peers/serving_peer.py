@@ -37,6 +37,8 @@ settings.inter_op_num_threads = 1
 settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
 session = onnxruntime.InferenceSession(found.models / "base.onnx", settings, providers=["CPUExecutionProvider"])
 letters = {number: symbol for symbol, number in json.loads((found.models / "base/vocab.json").read_text()).items()}
+for number, symbol in letters.items():
+    letters[number] = {"|": " ", "<pad>": "", "<s>": "", "</s>": ""}.get(symbol, symbol)
 
 waiting = collections.deque()
 arrived = asyncio.Event()
@@ -54,7 +56,7 @@ def text(scores):
     """CTC's most probable symbols, without repetitions and blanks. scores: [frames, symbols]."""
     symbols = scores.argmax(-1)
     symbols = symbols[numpy.insert(symbols[1:] != symbols[:-1], 0, True)]
-    return "".join(letters[symbol] for symbol in symbols.tolist() if symbol != 0).replace("|", " ").strip()
+    return " ".join("".join(letters[symbol] for symbol in symbols.tolist()).split())
 
 
 async def recognize():

@@ -18,6 +18,9 @@ class Server:
     executable: the program; checkpoints, options: what `serve` gets; environment: variables that it gets in addition.
     """
 
+    ends_with = 128 + signal.SIGTERM
+    """The exit code after SIGTERM."""
+
     def __init__(self, *options, executable=RELEASE, checkpoints=(SMALL_MODEL,), environment=None):
         if not pathlib.Path(executable).exists():
             raise FileNotFoundError(f"there is no {executable}; run make build first")
@@ -60,7 +63,7 @@ class Server:
                 self.process.kill()
                 self.process.wait()
         complaints = self._complaints()
-        if self.process.returncode != 128 + signal.SIGTERM:
+        if self.process.returncode != self.ends_with:
             raise RuntimeError(f"the server ended with {self.process.returncode}: {complaints}")
 
     def _complaints(self):
