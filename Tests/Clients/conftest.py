@@ -19,7 +19,7 @@ from recordings import join, speech, transcribed  # noqa: E402
 PROGRAM = pathlib.Path(os.environ.get("WAV2VEC2_PROGRAM") or RELEASE)
 CHECKPOINT = pathlib.Path(os.environ.get("WAV2VEC2_CHECKPOINT") or SMALL_MODEL)
 FOLDER = ROOT / ".build/serving"
-KEY = "key-of-the-tests"
+KEY = "a-key-for-the-tests-of-clients"
 FIRST, SECOND = "first", "second"
 """The names of the server's models."""
 

@@ -1,10 +1,11 @@
 """OpenAI's own Python client with the server in place of OpenAI."""
 import asyncio
+import html
 import re
 
 import openai
 import pytest
-from conftest import FIRST, KEY, SECOND, strictly
+from conftest import FIRST, FOLDER, KEY, SECOND, join, speech, strictly
 
 CAPTION = r"(?:(\d+)\n)?(\d\d:\d\d:\d\d[,.]\d\d\d) --> (\d\d:\d\d:\d\d[,.]\d\d\d)\n(.+)\n"
 
@@ -33,7 +34,7 @@ def test_text(client, recording):
 def test_subtitles(client, long_recording, kind):
     answer = ask(client, long_recording, response_format=kind)
     assert answer.startswith("WEBVTT\n\n" if kind == "vtt" else "1\n")
-    captions = re.findall(CAPTION, answer)
+    captions = re.findall(CAPTION, html.unescape(answer) if kind == "vtt" else answer)
     assert " ".join(text for *_, text in captions).split() == long_recording.text.split()
     times = [(start, end) for _, start, end, _ in captions]
     assert len(times) > 5 and times == sorted(times) and all(start < end for start, end in times)
@@ -133,6 +134,7 @@ def test_what_is_no_audio(client):
     refused(found.value, 422)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_translations_are_refused_in_openais_form(client, recording):
     with pytest.raises(openai.APIStatusError) as found, open(recording.path, "rb") as file:
         client.audio.translations.create(model=FIRST, file=file)
@@ -151,12 +153,10 @@ def test_too_large(strict_server):
     refused(found.value, 413)
 
 
-def test_too_long(strict_server, long_recording):
-    # 30 s of 16 bits in 1 MB.
+def test_too_long(strict_server):
     client = limited(strict_server, max_retries=0)
-    shorter = long_recording.bytes[: 44 + 30 * 32_000]
     with pytest.raises(openai.APIStatusError) as found:
-        asyncio.run(client.audio.transcriptions.create(model="any", file=("long.wav", shorter)))
+        asyncio.run(client.audio.transcriptions.create(model="any", file=join(speech(FOLDER), FOLDER / "30s.wav", 30)))
     refused(found.value, 413)
 
 
