@@ -5,13 +5,15 @@ import NIOHTTP1
 import NIOPosix
 import NIOWebSocket
 
+typealias Socket = NIOAsyncChannel<WebSocketFrame, WebSocketFrame>
+
 let (host, port, file) = (CommandLine.arguments[1], Int(CommandLine.arguments[2]) ?? 8080, CommandLine.arguments[3])
 let opening = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/v1/live", headers: ["Host": "\(host):\(port)"])
 let socket = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup).connect(host: host, port: port) {
     channel in
     channel.eventLoop.makeCompletedFuture {
         let upgrader = NIOTypedWebSocketClientUpgrader(maxFrameSize: 1 << 22) { channel, _ in
-            channel.eventLoop.makeCompletedFuture { try NIOAsyncChannel(wrappingChannelSynchronously: channel) }
+            channel.eventLoop.makeCompletedFuture { try Socket(wrappingChannelSynchronously: channel) }
         }
         let upgrade = NIOTypedHTTPClientUpgradeConfiguration(upgradeRequestHead: opening, upgraders: [upgrader]) {
             $0.eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
@@ -21,7 +23,7 @@ let socket = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGr
     }
 }.get()
 
-try await socket.executeThenClose { (events: NIOAsyncChannelInboundStream<WebSocketFrame>, messages) in
+try await socket.executeThenClose { events, messages in
     @Sendable func send(_ kind: WebSocketOpcode, _ payload: Data) async throws {
         try await messages.write(WebSocketFrame(fin: true, opcode: kind, maskKey: .random(), data: ByteBuffer(bytes: payload)))
     }
