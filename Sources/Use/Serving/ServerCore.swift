@@ -110,13 +110,7 @@ final class ServerCore: Sendable {
     ) async throws -> Transcription {
         let place = try room.enter()
         defer { place.leave() }
-        let window = model.recognizer.windowLimit
-        let work = upload.byteCount > 4 << 20 ? slowWork : quickWork
-        let decoded = try await work.run { [uploads, options] job in
-            try DecodedUpload(
-                upload, in: uploads, window: window, maximumSeconds: options.maximumAudioSeconds,
-                isCancelled: { job.isCancelled })
-        }
+        let decoded = try await decode(upload, window: model.recognizer.windowLimit)
         try Task.checkCancellation()
         do {
             guard decoded.isLong else {
@@ -127,6 +121,23 @@ final class ServerCore: Sendable {
             }
         } catch  where decoded.peak > Self.loudest && !(error is CancellationError) {
             throw RequestError.tooLoud(upload.name, peak: decoded.peak)
+        }
+    }
+
+    /// Decodes an upload, on a thread for large or for small ones, the smaller of those that wait first.
+    ///
+    /// Three megabytes may be half an hour, which takes seconds: many of them must not delay short recordings.
+    func decode(_ upload: Upload, window: Int) async throws -> DecodedUpload {
+        let (work, priority): (BlockingWork, Operation.QueuePriority) =
+            switch upload.byteCount {
+            case ...(1 << 20): (quickWork, .normal)
+            case ...(4 << 20): (slowWork, .high)
+            default: (slowWork, .normal)
+            }
+        return try await work.run(priority) { [uploads, options] job in
+            try DecodedUpload(
+                upload, in: uploads, window: window, maximumSeconds: options.maximumAudioSeconds,
+                isCancelled: { job.isCancelled })
         }
     }
 
@@ -147,7 +158,7 @@ final class ServerCore: Sendable {
 
     /// Formats a transcription, on another thread since long recordings take long.
     func text(_ write: @escaping @Sendable ((String) -> Void) throws -> Void) async throws -> Data {
-        try await quickWork.run { _ in
+        try await quickWork.run(.high) { _ in
             var text = Data()
             try write { text.append(contentsOf: $0.utf8) }
             return text
