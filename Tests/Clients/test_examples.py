@@ -41,6 +41,12 @@ def test_javascript(strict_server, recording):
     assert is_like(printed("node", *options, "--input-type=module", "-e", script), recording)
 
 
+def test_the_guide_shows_the_client_in_javascript():
+    guide = (ROOT / "Documentation/wav2vec2.docc/Serving.md").read_text()
+    shown = guide.partition("```javascript\n")[2].partition("```")[0]
+    assert shown and (EXAMPLE / "realtime.mjs").read_text().endswith(shown)
+
+
 def has_websockets(*options):
     if not shutil.which("node"):
         return False
