@@ -97,10 +97,17 @@ final class ServerCore: Sendable {
         guard state.isReady else { throw RequestError.loading }
     }
 
-    /// Decodes an upload, on a thread for large or for small ones.
+    /// Decodes an upload, on a thread for large or for small ones, the smaller of those that wait first.
+    ///
+    /// Three megabytes may be half an hour, which takes seconds: many of them must not delay short recordings.
     func decode(_ upload: Upload, window: Int) async throws -> DecodedUpload {
-        let work = upload.byteCount > 4 << 20 ? slowWork : quickWork
-        return try await work.run { [uploads, options] job in
+        let (work, priority): (BlockingWork, Operation.QueuePriority) =
+            switch upload.byteCount {
+            case ...(1 << 20): (quickWork, .normal)
+            case ...(4 << 20): (slowWork, .high)
+            default: (slowWork, .normal)
+            }
+        return try await work.run(priority) { [uploads, options] job in
             try DecodedUpload(
                 upload, in: uploads, window: window, maximumSeconds: options.maximumAudioSeconds,
                 isCancelled: { job.isCancelled })
@@ -109,12 +116,12 @@ final class ServerCore: Sendable {
 
     /// Runs work that takes a while on another thread.
     func work<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await quickWork.run { _ in try body() }
+        try await quickWork.run(.high) { _ in try body() }
     }
 
     /// Formats a transcription, on another thread since long recordings take long.
     func text(_ write: @escaping @Sendable ((String) -> Void) throws -> Void) async throws -> Data {
-        try await quickWork.run { _ in
+        try await quickWork.run(.high) { _ in
             var text = Data()
             try write { text.append(contentsOf: $0.utf8) }
             return text
