@@ -68,9 +68,9 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 /// Connections, HTTP, WebSockets and TLS.
 let nio =
-    ["NIOCore", "NIOHTTP1", "NIOPosix", "NIOWebSocket"].map {
-        Target.Dependency.product(name: $0, package: "swift-nio")
-    } + [.product(name: "NIOSSL", package: "swift-nio-ssl")]
+    ["NIOCore", "NIOHTTP1", "NIOPosix"].map { Target.Dependency.product(name: $0, package: "swift-nio") }
+    + [.product(name: "NIOSSL", package: "swift-nio-ssl")]
+let webSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 
 // Floor by floor: a library imports those above it in this list, and no other.
 
@@ -137,7 +137,7 @@ let use: [Target] = [
         "Serving", in: "Use/Serving",
         [
             "W2VAudio", "W2VBase", "W2VDecoding", "W2VFeatures", "W2VInference", "W2VRecognition", deque,
-            serviceLifecycle,
+            serviceLifecycle, webSocket,
             .product(name: "CoreMetrics", package: "swift-metrics"),
         ] + nio, resources: [.embedInCode("Page")]),
 ]
