@@ -25,7 +25,7 @@ TIMED_TESTS := BenchmarkTests/profilesAreOfTheStep
 export GOMP_SPINCOUNT ?= 10000
 
 .PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install uninstall release \
-    check-page check-release check-container check-manifests clean
+    check-page check-clients check-load check-release check-container check-manifests check-arm clean
 
 help:
 	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 7 minutes'
@@ -37,6 +37,8 @@ help:
 	@echo 'make bench             time training steps, recognition, data, kernels, and a trained model'
 	@echo 'make compare           time this program and others on the same audio, into Benchmarks/results'
 	@echo 'make check-page        try the page of the server in a real browser: about 3 minutes'
+	@echo 'make check-clients     run clients of others against the server: about 5 minutes'
+	@echo 'make check-load        the server with 200 clients, and with 100,000 requests: about 5 minutes'
 	@echo 'make curves SPEECH=…   train on a folder of speech and check the learning curves: about 15 minutes'
 	@echo 'make docs              build the documentation; a warning is an error'
 	@echo 'make install PREFIX=…  install the program and its libraries into a relocatable folder'
@@ -45,6 +47,7 @@ help:
 	@echo 'make check-release     run that archive in fresh Debian systems without network: about 15 minutes, as root'
 	@echo 'make check-container   build the container image without a daemon and run it as an operator would, as root'
 	@echo 'make check-manifests   check the Dockerfiles, and the files for Kubernetes and compose against their schemas'
+	@echo 'make check-arm         compile the C and C++ code for ARM and run it in an emulator: about 5 minutes'
 	@echo 'make setup             install what the build needs (every target does)'
 	@echo 'make clean             delete build products; LibTorch and the demo recordings stay in the cache'
 
@@ -106,6 +109,12 @@ compare: build
 check-page: build
 	@Scripts/check-page $(ARGS)
 
+check-clients: build
+	@Scripts/check-clients $(ARGS)
+
+check-load: build
+	@Scripts/check-load $(ARGS)
+
 curves: build
 	@Benchmarks/curves/run --speech "$(SPEECH)" $(ARGS)
 	@Benchmarks/curves/check
@@ -119,6 +128,9 @@ check-container:
 
 check-manifests:
 	@Scripts/check-manifests
+
+check-arm:
+	@Scripts/check-arm --required --bridge $(ARGS)
 
 install: build
 	@Scripts/install "$(PREFIX)"

@@ -149,7 +149,8 @@ import W2VInference
                 let client = try TestClient(port: port)
                 var bytes = Data()
                 for number in 0..<200 {
-                    bytes += number % 50 == 0 ? request("POST", "/v1/transcribe", audio) : request("GET", "/no\(number)")
+                    bytes +=
+                        number % 50 == 0 ? request("POST", "/v1/transcribe", audio) : request("GET", "/no\(number)")
                 }
                 client.send(bytes)
                 for number in 0..<200 {
@@ -322,7 +323,7 @@ import W2VInference
         try await withServer(isReady: false) { running in
             let loading = try await running.send("GET", "/ready")
             #expect(try loading.status == 503 && loading.json()["status"] as? String == "loading")
-            running.server.serve(running.recognizer)
+            await running.server.serve(running.recognizer)
             let ready = try await running.send("GET", "/ready")
             #expect(try ready.status == 200 && ready.json()["status"] as? String == "ok")
         }

@@ -28,10 +28,13 @@ import Testing
                 (1002, "reserved bit", { $0.sendFrame(0x22, Data(count: 4)) }),
                 (1002, "control frame", { $0.sendFrame(9, Data("x".utf8), isLast: false) }),
                 (1002, "control frame", { $0.sendFrame(8, Data(count: 200)) }),
-                (1002, "inside another", { client in
-                    client.sendFrame(2, Data(count: 4), isLast: false)
-                    client.sendFrame(2, Data(count: 4))
-                }),
+                (
+                    1002, "inside another",
+                    { client in
+                        client.sendFrame(2, Data(count: 4), isLast: false)
+                        client.sendFrame(2, Data(count: 4))
+                    }
+                ),
                 (1002, "no kind", { $0.sendFrame(0xB, Data(count: 4)) }),
                 (1002, "no valid code", { $0.sendFrame(8, Data([3])) }),
                 (1002, "no valid code", { $0.sendFrame(8, Data([3, 237])) }),
@@ -40,10 +43,13 @@ import Testing
                 // Announced, but never sent: nothing is gathered.
                 (1009, "4 MB", { $0.sendFrame(2, Data(), announced: 1 << 40) }),
                 (1009, "4 MB", { $0.sendFrame(2, Data(), announced: Int.max) }),
-                (1009, "4 MB", { client in
-                    client.sendFrame(2, Data(count: 1 << 20), isLast: false)
-                    for _ in 0..<4 { client.sendFrame(0, Data(count: 1 << 20), isLast: false) }
-                }),
+                (
+                    1009, "4 MB",
+                    { client in
+                        client.sendFrame(2, Data(count: 1 << 20), isLast: false)
+                        for _ in 0..<4 { client.sendFrame(0, Data(count: 1 << 20), isLast: false) }
+                    }
+                ),
             ]
             for (number, (code, words, send)) in cases.enumerated() {
                 let found = try await ending(running, send)

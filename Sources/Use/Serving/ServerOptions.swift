@@ -10,13 +10,17 @@ public struct ServerOptions: Sendable {
     public var maximumUploadBytes = 256 << 20
     /// The longest recording, in seconds.
     public var maximumAudioSeconds = 7200.0
+    /// The most memory of all models, in bytes; nil for no limit.
+    public var maximumModelBytes: Int?
     /// The most requests that wait for the model, and the most open live inputs.
     public var maximumWaiting = 64
     /// The number of seconds after which a stalled connection is closed.
     public var stallSeconds = 60.0
     /// The time that requests in flight have when the server's group of services shuts down.
     public var gracePeriod = Duration.seconds(28)
-    /// The most connections; more have to wait until others end. Fewer are accepted where descriptors are short.
+    /// The most connections; more have to wait until others end.
+    ///
+    /// Fewer are accepted where descriptors are short.
     public var maximumConnections = 1024
     /// The origins of foreign pages that may use the server, such as `https://app.example.org`; `*` is any page.
     public var allowedOrigins: [String] = []
@@ -124,4 +128,6 @@ public enum ServerEvent: Sendable {
     /// A failure of the server itself: of listening, which is retried, or of a request through no fault of its own. The
     /// sentence gives the reason.
     case trouble(String)
+    /// A model was loaded or dropped.
+    case model(ModelEvent)
 }

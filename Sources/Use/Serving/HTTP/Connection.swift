@@ -156,7 +156,9 @@ final class Connection: ChannelInboundHandler, RemovableChannelHandler, @uncheck
     /// Ends the connection if no request is in flight and nothing has come for a while.
     func closeIfIdle() {
         channel.eventLoop.execute { [self] in
-            if case .idle = state, gate.headBytes == 0, idleSince + .init(seconds: limits.idleSeconds) < .now() { close() }
+            if case .idle = state, gate.headBytes == 0, idleSince + .init(seconds: limits.idleSeconds) < .now() {
+                close()
+            }
         }
     }
 
@@ -479,7 +481,8 @@ final class Connection: ChannelInboundHandler, RemovableChannelHandler, @uncheck
             headers.replaceOrAdd(name: RequestIdentifier.header, value: identifier)
             headers.replaceOrAdd(name: "Connection", value: "close")
             channel.write(
-                HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: reply.status, headers: headers)),
+                HTTPServerResponsePart.head(
+                    HTTPResponseHead(version: .http1_1, status: reply.status, headers: headers)),
                 promise: nil)
             channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: body))), promise: nil)
             channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)

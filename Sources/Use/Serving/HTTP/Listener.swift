@@ -132,7 +132,9 @@ final class Listener: Sendable {
         if isStopping { connection.stop() }
     }
 
-    private func closeIdle() { for connection in state.withLock({ Array($0.connections.values) }) { connection.closeIfIdle() } }
+    private func closeIdle() {
+        for connection in state.withLock({ Array($0.connections.values) }) { connection.closeIfIdle() }
+    }
 
     private func takeWaiter() -> CheckedContinuation<Void, Never>? {
         state.withLock { state in
