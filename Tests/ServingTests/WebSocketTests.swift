@@ -125,11 +125,13 @@ import Testing
                     GET /v1/live HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n
                     """
-                // The masked text "end", with a mask of zeros.
-                client.send(Data(head.utf8) + Data([0x81, 0x83, 0, 0, 0, 0]) + Data("end".utf8))
+                // More audio than a head may have, and the text "end", masked by zeros.
+                let audio = Data([0x82, 0xFF, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0]) + Data(count: 0x30000)
+                client.send(Data(head.utf8) + audio + Data([0x81, 0x83, 0, 0, 0, 0]) + Data("end".utf8))
                 #expect(try client.response().status == 101)
                 #expect(try client.messages().code == 1000)
             }
+            try await eventually { running.requests.last?.audioSeconds == Double(0x18000) / 16_000 }
         }
     }
 }

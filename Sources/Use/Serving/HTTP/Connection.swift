@@ -86,6 +86,8 @@ final class Connection: ChannelInboundHandler, RemovableChannelHandler, @uncheck
     private var isReading = false
     private var isInputClosed = false
     private var isStopping = false
+    /// Whether the request that arrives asks for another protocol, so that the decoder expects no further one.
+    private var isLastRequest = false
     /// The error of a head that follows requests which are not answered yet.
     private var headError: RequestError?
     private var idleSince = NIODeadline.now()
@@ -174,9 +176,12 @@ final class Connection: ChannelInboundHandler, RemovableChannelHandler, @uncheck
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = unwrapInboundIn(data)
         switch part {
-        case .head: gate.open()
+        case .head(let head):
+            gate.open()
+            isLastRequest = head.asksForUpgrade
         case .body: break
-        case .end: gate.expectHead()
+        // What follows a request for another protocol is not a head.
+        case .end: if !isLastRequest { gate.expectHead() }
         }
         switch state {
         case .idle, .exchange: parts.append(part)

@@ -29,7 +29,11 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
     private var state = State.open
     private var message: (isText: Bool, bytes: ByteBuffer)?
     private var isReading = false
+    private var isInputClosed = false
+    /// Whether the client has closed the WebSocket, or nothing more can be understood.
     private var hasClientClosed = false
+    /// Whether the client's system has taken the frame that closes the WebSocket, and all before it.
+    private var isCloseSent = false
     private var pendingWrites = 0
     private var task: Task<Void, Never>?
     /// The time without input, and later the time for the closing handshake.
@@ -94,15 +98,20 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
     func close(code: UInt16, reason: String) {
         channel.eventLoop.execute { [self] in
             guard state == .open || state == .deaf else { return }
-            let canHear = state == .open && !hasClientClosed
+            // Otherwise the client's closing frame has come, or would not be understood.
+            let awaitsClient = state == .open
             var bytes = ByteBuffer()
             bytes.write(webSocketErrorCode: WebSocketErrorCode(codeNumber: Int(code)))
             bytes.writeString(reason)
             state = .closing
             message = nil
-            _ = write(WebSocketFrame(fin: true, opcode: .connectionClose, data: bytes))
-            inputAlarm.set(.seconds(2))
-            if canHear { readOn() } else { linger() }
+            inputAlarm.clear()
+            let written = write(WebSocketFrame(fin: true, opcode: .connectionClose, data: bytes))
+            written.assumeIsolated().whenComplete { [self] _ in
+                isCloseSent = true
+                if !awaitsClient || hasClientClosed { linger() } else if state == .closing { inputAlarm.set(.seconds(2)) }
+            }
+            readOn()
         }
     }
 
@@ -114,7 +123,10 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
         case .open:
             inputAlarm.set(.init(seconds: limits.stallSeconds))
             take(frame)
-        case .closing: if frame.opcode == .connectionClose { linger() }
+        case .closing:
+            guard frame.opcode == .connectionClose else { return }
+            hasClientClosed = true
+            if isCloseSent { linger() }
         case .deaf, .lingering, .closed: break
         }
     }
@@ -128,12 +140,16 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard event as? ChannelEvent == .inputClosed else { return context.fireUserInboundEventTriggered(event) }
+        isInputClosed = true
         switch state {
         case .open, .deaf:
             state = .deaf
             inputAlarm.clear()
             socket.end(.gone)
-        case .closing, .lingering: shut()
+        case .closing:
+            hasClientClosed = true
+            if isCloseSent { shut() }
+        case .lingering: shut()
         case .closed: break
         }
     }
@@ -225,7 +241,10 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
     private func fail(_ fault: Fault) {
         guard state == .open else {
             // The client's answer to the closing frame cannot be recognized any more.
-            if state == .closing { linger() }
+            if state == .closing {
+                hasClientClosed = true
+                if isCloseSent { linger() }
+            }
             return
         }
         state = .deaf
@@ -247,7 +266,7 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func readOn() {
-        guard !isReading else { return }
+        guard !isReading, !isInputClosed else { return }
         switch state {
         // Each ping takes room in the output.
         case .open: guard socket.hasRoom, channel.isWritable else { return }
@@ -275,6 +294,8 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
 
     /// Waits, for a while, until the client closes the connection too, so that all messages arrive before it ends.
     private func linger() {
+        guard state != .closed else { return }
+        guard !isInputClosed else { return shut() }
         state = .lingering
         gate.discard()
         channel.close(mode: .output, promise: nil)
