@@ -25,7 +25,7 @@ TIMED_TESTS := BenchmarkTests/profilesAreOfTheStep
 export GOMP_SPINCOUNT ?= 10000
 
 .PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install uninstall release \
-    check-page check-release check-container check-manifests check-arm clean
+    check-page check-clients check-load check-release check-container check-manifests check-arm clean
 
 help:
 	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 7 minutes'
@@ -37,6 +37,8 @@ help:
 	@echo 'make bench             time training steps, recognition, data, kernels, and a trained model'
 	@echo 'make compare           time this program and others on the same audio, into Benchmarks/results'
 	@echo 'make check-page        try the page of the server in a real browser: about 3 minutes'
+	@echo 'make check-clients     run clients of others against the server: about 5 minutes'
+	@echo 'make check-load        the server with 200 clients, and with 100,000 requests: about 5 minutes'
 	@echo 'make curves SPEECH=…   train on a folder of speech and check the learning curves: about 15 minutes'
 	@echo 'make docs              build the documentation; a warning is an error'
 	@echo 'make install PREFIX=…  install the program and its libraries into a relocatable folder'
@@ -106,6 +108,12 @@ compare: build
 
 check-page: build
 	@Scripts/check-page $(ARGS)
+
+check-clients: build
+	@Scripts/check-clients $(ARGS)
+
+check-load: build
+	@Scripts/check-load $(ARGS)
 
 curves: build
 	@Benchmarks/curves/run --speech "$(SPEECH)" $(ARGS)

@@ -30,11 +30,12 @@ let strict: [SwiftSetting] = [
 // A library in Swift: the module `W2VTorch` is in `Sources/Engine/Torch`. The prefix keeps our modules apart from an
 // app's own, which may well have a `Torch` or an `Audio` too.
 func library(
-    _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], resources: [Resource]? = nil
+    _ name: String, in folder: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [],
+    resources: [Resource]? = nil
 ) -> Target {
     .target(
-        name: "W2V\(name)", dependencies: dependencies, path: "Sources/\(folder)", resources: resources,
-        swiftSettings: strict)
+        name: "W2V\(name)", dependencies: dependencies, path: "Sources/\(folder)", exclude: exclude,
+        resources: resources, swiftSettings: strict)
 }
 
 // A library in C or C++: `CW2VKernels` is in `Sources/Engine/CKernels`.
@@ -64,6 +65,12 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+/// Connections, HTTP, WebSockets and TLS.
+let nio =
+    ["NIOCore", "NIOHTTP1", "NIOPosix", "NIOWebSocket"].map {
+        Target.Dependency.product(name: $0, package: "swift-nio")
+    } + [.product(name: "NIOSSL", package: "swift-nio-ssl")]
 
 // Floor by floor: a library imports those above it in this list, and no other.
 
@@ -129,10 +136,10 @@ let use: [Target] = [
     library(
         "Serving", in: "Use/Serving",
         [
-            "W2VAudio", "W2VBase", "W2VInference", "W2VRecognition", deque,
-            .product(name: "FlyingFox", package: "FlyingFox"),
-            .product(name: "FlyingSocks", package: "FlyingFox"),
-        ], resources: [.embedInCode("Page")]),
+            "W2VAudio", "W2VBase", "W2VDecoding", "W2VFeatures", "W2VInference", "W2VRecognition", deque,
+            serviceLifecycle,
+            .product(name: "CoreMetrics", package: "swift-metrics"),
+        ] + nio, resources: [.embedInCode("Page")]),
 ]
 
 let train: [Target] = [
@@ -142,7 +149,7 @@ let train: [Target] = [
         [
             "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
             "W2VKernels", "W2VObjectives", "W2VTorch", "Yams", logging,
-        ], resources: [.embedInCode("Recipes")]),
+        ], exclude: ["Recipes/cluster"], resources: [.embedInCode("Recipes")]),
 ]
 
 // What most apps need, in one import. Not `Wav2Vec2`: where case is ignored, its products and the program's are one.
@@ -161,7 +168,7 @@ let program: [Target] = [
     .executableTarget(
         name: "W2VProgram",
         dependencies: libraries.map { .byName(name: $0) } + [
-            "CW2VStart", argumentParser, logging,
+            "CW2VStart", argumentParser, logging, serviceLifecycle,
         ], path: "Sources/Program", swiftSettings: strict)
 ]
 
@@ -217,9 +224,10 @@ let testing: [Target] = [
     tests(
         "Serving",
         [
-            "TestSupport", "W2VAudio", "W2VBackbone", "W2VInference", "W2VRecognition", "W2VServing",
-            .product(name: "FlyingFox", package: "FlyingFox"),
-        ]),
+            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VDecoding", "W2VFeatures", "W2VInference",
+            "W2VInterchange", "W2VObjectives", "W2VRecognition", "W2VServing", "W2VTorch",
+            .product(name: "CoreMetrics", package: "swift-metrics"),
+        ] + nio),
     tests(
         "CommandLine",
         [
@@ -237,9 +245,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: floor + engine + data + models + use + train + [umbrella] + program + testing,
     cxxLanguageStandard: .cxx20

@@ -2,23 +2,23 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.onTestThreads) struct ServeCommandTests {
-    /// Waits for the line with the port that the program listens on.
-    private func port(of process: Process) -> UInt16? {
-        var port: UInt16?
-        try? wait(for: "the address") {
-            let output = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/fd/1", encoding: .utf8)
-            if let line = output?.split(separator: "\n").first,
-                let ready = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
-                let url = (ready["url"] as? String).flatMap({ URL(string: $0) })
-            {
-                port = url.port.flatMap { UInt16(exactly: $0) }
-            }
-            return port != nil || !process.isRunning
+/// Waits for the line with the port that the program listens on.
+func servingPort(of process: Process) -> UInt16? {
+    var port: UInt16?
+    try? wait(for: "the address") {
+        let output = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/fd/1", encoding: .utf8)
+        if let line = output?.split(separator: "\n").first,
+            let ready = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
+            let url = (ready["url"] as? String).flatMap({ URL(string: $0) })
+        {
+            port = url.port.flatMap { UInt16(exactly: $0) }
         }
-        return port
+        return port != nil || !process.isRunning
     }
+    return port
+}
 
+@Suite(.onTestThreads) struct ServeCommandTests {
     @Test(arguments: [(SIGTERM, Int32(143)), (SIGINT, Int32(130))])
     func requestsAreAnsweredUntilASignalComes(signal: Int32, code: Int32) throws {
         try withTemporaryFolder { folder in
@@ -33,7 +33,7 @@ import Testing
                 ["serve", "--checkpoint", fixture.checkpoint, "--port", "0", "--json"],
                 environment: ["TMPDIR": uploads.path]
             ) { process in
-                guard let port = port(of: process), let client = try? TestClient(port: port),
+                guard let port = servingPort(of: process), let client = try? TestClient(port: port),
                     let late = try? TestClient(port: port)
                 else { return process.terminate() }
                 client.send(Data(head.utf8) + audio)
@@ -103,7 +103,7 @@ import Testing
                 environment: ["TMPDIR": folder.path]
             ) { process in
                 defer { process.terminate() }
-                guard let port = port(of: process), let client = try? TestClient(port: port) else { return }
+                guard let port = servingPort(of: process), let client = try? TestClient(port: port) else { return }
                 client.send(
                     "GET /health%0aPOST%20/v1/transcribe%20200%1b[31m%c2%9b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
                 _ = try? client.response()
@@ -138,7 +138,7 @@ import Testing
                 environment: ["TMPDIR": folder.path, "PATH": programs.path]
             ) { process in
                 defer { process.terminate() }
-                guard let port = port(of: process) else { return }
+                guard let port = servingPort(of: process) else { return }
                 var client = try? TestClient(port: port)
                 client?.send(
                     "POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 14\r\n\r\nno known audio")
@@ -155,6 +155,107 @@ import Testing
             #expect(decoder != nil && isGone)
             #expect(outcome.code == 143, "\(outcome.errors)")
             #expect(outcome.errors.contains("POST /v1/transcribe 499"), "\(outcome.errors)")
+        }
+    }
+
+    /// The bytes of memory that a process has written to.
+    private func memory(of process: Process) throws -> Int {
+        let text = try String(contentsOfFile: "/proc/\(process.processIdentifier)/smaps_rollup", encoding: .utf8)
+        let line = text.split(separator: "\n").first { $0.hasPrefix("Anonymous:") }
+        return (line?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) << 10
+    }
+
+    @Test func requestsLeaveNoMemoryBehind() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            var growth: Int?
+            let outcome = try run(
+                ["serve", "--checkpoint", fixture.checkpoint, "--port", "0", "--json", "--quiet"],
+                environment: ["TMPDIR": folder.path]
+            ) { process in
+                defer { process.terminate() }
+                guard let port = servingPort(of: process) else { return }
+                func ask(_ connections: Int) throws {
+                    for _ in 0..<connections {
+                        let client = try TestClient(port: port)
+                        let one = Data("GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".utf8)
+                        client.send((0..<100).reduce(into: Data()) { bytes, _ in bytes += one })
+                        for _ in 0..<100 { _ = try client.response() }
+                    }
+                }
+                do {
+                    try ask(30)
+                    let before = try memory(of: process)
+                    try ask(80)
+                    growth = try memory(of: process) - before
+                } catch { Issue.record(error) }
+            }
+            #expect(outcome.code == 143, "\(outcome.errors)")
+            // 8,000 requests: 100 bytes for each would be seen.
+            #expect(try #require(growth) < 800_000)
+        }
+    }
+
+    @Test func withoutDescriptorsTheServerWaits() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let audio = try Data(contentsOf: URL(fileURLWithPath: fixture.audio + "/1.wav"))
+            let head = "POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: \(audio.count)\r\n\r\n"
+            var statuses: [Int] = []
+            let outcome = try run(
+                ["serve", "--checkpoint", fixture.checkpoint, "--port", "0", "--json"],
+                environment: ["TMPDIR": folder.path], openFileLimit: 100
+            ) { process in
+                defer { process.terminate() }
+                do {
+                    guard let port = servingPort(of: process) else { return }
+                    let honest = try TestClient(port: port)
+                    honest.send(Data(head.utf8) + audio.prefix(10_000))
+                    var others: [TestClient] = try (0..<150).map { _ in try TestClient(port: port) }
+                    Thread.sleep(forTimeInterval: 0.5)
+                    honest.send(audio.dropFirst(10_000))
+                    statuses.append(try honest.response().status)
+                    others = []
+                    _ = others
+                    let late = try TestClient(port: port)
+                    late.send("GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                    statuses.append(try late.response().status)
+                } catch { Issue.record(error) }
+            }
+            #expect(outcome.code == 143 && statuses == [200, 200], "\(outcome.errors)")
+        }
+    }
+
+    @Test func keysAndCertificatesAreGivenAsFiles() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let certificate = Repository.fixtures.appendingPathComponent("tls/cert.pem").path
+            let key = Repository.fixtures.appendingPathComponent("tls/key.pem").path
+            func expect(_ code: Int32, _ text: String, _ more: String...) throws {
+                let outcome = try run(["serve", "--checkpoint", fixture.checkpoint, "--port", "0"] + more)
+                #expect(outcome.code == code && outcome.errors.contains(text), "\(outcome.code): \(outcome.errors)")
+            }
+            try expect(64, "belong together", "--tls-certificate", certificate)
+            try expect(65, "\(key): cannot be used", "--tls-certificate", key, "--tls-key", key)
+            try expect(65, "\(folder.path)/none: cannot be used", "--api-key-file", folder.path + "/none")
+            try expect(64, "--max-connections is 0", "--max-connections", "0")
+            let keys = folder.appendingPathComponent("keys")
+            try Data("sk-0123456789abcdef\n".utf8).write(to: keys)
+            var status: Int?
+            let outcome = try run(
+                ["serve", "--checkpoint", fixture.checkpoint, "--port", "0", "--json", "--api-key-file", keys.path],
+                environment: ["TMPDIR": folder.path]
+            ) { process in
+                defer { process.terminate() }
+                guard let port = servingPort(of: process), let client = try? TestClient(port: port) else { return }
+                client.send("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-ID: my-request\r\n\r\n")
+                status = try? client.response().status
+            }
+            #expect(outcome.code == 143 && status == 401)
+            let line = try #require(outcome.output.split(separator: "\n").last)
+            let event = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+            #expect(event?["identifier"] as? String == "my-request" && event?["client"] as? String == "127.0.0.1")
+            #expect(event?["time"] is String && outcome.errors.contains("my-request from 127.0.0.1"))
         }
     }
 }

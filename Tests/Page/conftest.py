@@ -133,6 +133,8 @@ class Page:
     def __init__(self, tab):
         self.tab = tab
         self.problems = []
+        # Long enough for a machine that is busy with other work.
+        tab.set_default_timeout(120_000)
         self.expected_statuses = set()
         tab.on("pageerror", lambda error: self.problems.append(f"uncaught: {error}"))
         tab.on("console", self.hear)
@@ -167,7 +169,7 @@ class Page:
             " && !document.querySelector('#list progress:not([hidden])')"
             " && !/waiting/.test(document.getElementById('list').textContent)",
             count,
-            seconds=60,
+            seconds=120,
         )
 
     @property
@@ -200,7 +202,7 @@ class Page:
     def evaluate(self, script, argument=None):
         return self.tab.evaluate(script, argument)
 
-    def until(self, script, argument=None, seconds=15):
+    def until(self, script, argument=None, seconds=60):
         """Waits until a script is true. (Playwright's own way evaluates it in the page, which the page's policy refuses.)"""
         end = time.monotonic() + seconds
         while not self.tab.evaluate(script, argument):

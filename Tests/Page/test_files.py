@@ -153,7 +153,7 @@ def test_the_server_may_still_be_busy_with_others_while_one_uploads(page, speech
     slow(page, 100_000)
     page.tab.set_input_files("#files", [str(path), *(str(speech.path) for speech in speeches[:3])])
     page.until("document.querySelectorAll('#list li .quiet').length == 4"
-               " && (document.getElementById('list').textContent.match(/ words/g) ?? []).length == 3", seconds=60)
+               " && (document.getElementById('list').textContent.match(/ words/g) ?? []).length == 3", seconds=120)
     assert "uploading" in page.items.first.text_content()
     page.tab.click("button:text('Cancel')")
 

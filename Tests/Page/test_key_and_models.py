@@ -34,7 +34,7 @@ def test_the_page_asks_for_a_key_and_uses_it(opened, guarded, speech):
     # The microphone uses it too.
     page.tab.click("#speak")
     page.until("document.getElementById('status').textContent == 'Listening …'")
-    page.until("document.querySelectorAll('.word').length > 0", seconds=40)
+    page.until("document.querySelectorAll('.word').length > 0", seconds=120)
     page.tab.click("#speak")
     page.until("document.getElementById('speak').textContent == 'Speak'")
 

@@ -18,7 +18,7 @@ def listen(page, words):
     }""")
     page.tab.click("#speak")
     page.until("document.getElementById('status').textContent == 'Listening …'")
-    page.until("count => document.querySelectorAll('.word').length >= count", words, seconds=40)
+    page.until("count => document.querySelectorAll('.word').length >= count", words, seconds=120)
 
 
 def test_words_appear_as_they_are_spoken(page, speech, tmp_path):

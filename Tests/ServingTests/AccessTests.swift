@@ -1,5 +1,5 @@
-import FlyingFox
 import Foundation
+import NIOHTTP1
 import TestSupport
 import Testing
 
@@ -8,13 +8,15 @@ import Testing
 /// Access to a server through a browser.
 @Suite struct AccessTests {
     private func outcome(
-        _ headers: [HTTPHeader: String], isLocal: Bool = true, _ change: (inout ServerOptions) -> Void = { _ in }
+        _ headers: HTTPHeaders, isLocal: Bool = true, isEncrypted: Bool = false,
+        _ change: (inout ServerOptions) -> Void = { _ in }
     ) -> String {
         var options = ServerOptions()
         change(&options)
         do {
             let rules = AccessRules(options, isLocal: isLocal)
-            return try rules.check(HTTPHeaders(headers), host: nil).map { "cross-origin \($0)" } ?? "allowed"
+            return try rules.check(headers, host: nil, isEncrypted: isEncrypted).map { "cross-origin \($0)" }
+                ?? "allowed"
         } catch { return (error as? RequestError)?.type ?? "\(error)" }
     }
 
@@ -26,17 +28,17 @@ import Testing
         ("evil.example:127.0.0.1", false), ("x", false), ("speech.example.org:443", false),
     ])
     func namesThatAreNotTheServersAreRefused(host: String, isAllowed: Bool) {
-        #expect(outcome([.host: host]) == (isAllowed ? "allowed" : "forbidden_host"))
+        #expect(outcome(["Host": host]) == (isAllowed ? "allowed" : "forbidden_host"))
         // Clients on other machines reach a server by names that it does not know.
-        #expect(outcome([.host: host], isLocal: false) == "allowed")
+        #expect(outcome(["Host": host], isLocal: false) == "allowed")
     }
 
     @Test func allowedNamesAreTheServers() {
         let allow: (inout ServerOptions) -> Void = { $0.allowedHosts = ["Speech.example.org"] }
-        #expect(outcome([.host: "speech.example.org:443"], allow) == "allowed")
-        #expect(outcome([.host: "other.example.org"], allow) == "forbidden_host")
-        #expect(outcome([.host: "other.example.org"], isLocal: false, allow) == "forbidden_host")
-        #expect(outcome([.host: "mybox:80"]) { $0.host = "mybox" } == "allowed")
+        #expect(outcome(["Host": "speech.example.org:443"], allow) == "allowed")
+        #expect(outcome(["Host": "other.example.org"], allow) == "forbidden_host")
+        #expect(outcome(["Host": "other.example.org"], isLocal: false, allow) == "forbidden_host")
+        #expect(outcome(["Host": "mybox:80"]) { $0.host = "mybox" } == "allowed")
         #expect(outcome([:]) == "allowed")
     }
 
@@ -50,14 +52,14 @@ import Testing
         ("", "127.0.0.1:8080", "forbidden_origin"), ("file://", "127.0.0.1:8080", "forbidden_origin"),
     ])
     func pagesOfOtherOriginsAreRefused(origin: String, host: String, expected: String) {
-        let headers = [HTTPHeader.host: host, HTTPHeader("Origin"): origin]
+        let headers: HTTPHeaders = ["Host": host, "Origin": origin]
         let allow: (inout ServerOptions) -> Void = { $0.allowedHosts = ["speech.example.org"] }
         #expect(outcome(headers, allow) == expected)
         #expect(outcome(headers, isLocal: false) == expected)
     }
 
     @Test func allowedOriginsAreAnswered() {
-        let headers = [HTTPHeader.host: "localhost", HTTPHeader("Origin"): "http://App.example:3000"]
+        let headers: HTTPHeaders = ["Host": "localhost", "Origin": "http://App.example:3000"]
         #expect(outcome(headers) == "forbidden_origin")
         #expect(
             outcome(headers) { $0.allowedOrigins = ["http://app.example:3000"] }

@@ -1,4 +1,3 @@
-import FlyingFox
 import Foundation
 import Testing
 
@@ -91,14 +90,14 @@ import Testing
         ("/%zz", "/%zz"), ("/../../etc", "/etc"),
     ])
     func pathsAreReadAsServersDo(raw: String, path: String) {
-        #expect(RequestTarget(HTTPRequest.Target(path: raw, query: "")).path == path)
+        #expect(RequestTarget(raw).path == path)
     }
 
     @Test func queriesAreDecodedOnce() {
-        let target = RequestTarget(HTTPRequest.Target(path: "/", query: "a=1%262&b&=c&d=e=f&a=%2541"))
+        let target = RequestTarget("/?a=1%262&b&=c&d=e=f&a=%2541")
         #expect(target.query.map(\.name) == ["a", "b", "", "d", "a"])
         #expect(target.query.map(\.value) == ["1&2", "", "c", "e=f", "%41"])
-        #expect(RequestTarget(HTTPRequest.Target(path: "https://h:8/x", query: "")).host == "h:8")
+        #expect(RequestTarget("https://h:8/x").host == "h:8")
     }
 
     @Test func doubledSlashesFindTheRoute() async throws {
@@ -127,7 +126,7 @@ import Testing
                     "model": "whisper-1", "language": "de", "prompt": "x", "temperature": "0.3",
                     "include[]": "logprobs",
                     "chunking_strategy[type]": "server_vad",
-                ]) == "chunking_strategy, include, language, model, prompt, temperature")
+                ]) == "chunking_strategy, language, model, prompt, temperature")
             #expect(try await ignored(["stream": "true", "response_format": "srt"]) == "stream")
             #expect(try await ignored(["timestamp_granularities[]": "word"]) == "timestamp_granularities")
             #expect(

@@ -59,12 +59,13 @@ public func run(_ arguments: String..., in folder: URL? = nil) throws -> Outcome
 ///
 /// With `isOrdinaryUser` root has no more read access than others, so that access rights can be tested as root too.
 /// Without `closesInput` the pipe stays open until the program has ended. Its input may be a file, and its output a
-/// device. With `fileSizeLimit` files cannot grow beyond this number of bytes. A program that still runs after
+/// device. With `fileSizeLimit` files cannot grow beyond this number of bytes, and with `openFileLimit` only so many files
+/// can be open. A program that still runs after
 /// `seconds` is killed.
 public func run(
     _ arguments: [String], in folder: URL? = nil, environment: [String: String] = [:], input: Data? = nil,
     closesInput: Bool = true, inputFile: URL? = nil, output: String? = nil, isOrdinaryUser: Bool = false,
-    fileSizeLimit: Int? = nil, seconds: Double = 600, meanwhile: (Process) -> Void = { _ in }
+    fileSizeLimit: Int? = nil, openFileLimit: Int? = nil, seconds: Double = 600, meanwhile: (Process) -> Void = { _ in }
 ) throws -> Outcome {
     let process = Process()
     process.executableURL = try BuiltProgram.url
@@ -76,6 +77,10 @@ public func run(
     if let fileSizeLimit, let program = process.executableURL {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
         process.arguments = ["--fsize=\(fileSizeLimit)", program.path] + (process.arguments ?? [])
+    }
+    if let openFileLimit, let program = process.executableURL {
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
+        process.arguments = ["--nofile=\(openFileLimit)", program.path] + (process.arguments ?? [])
     }
     process.currentDirectoryURL = folder
     process.environment = ProcessInfo.processInfo.environment.merging(["COLUMNS": "80"]) { $1 }

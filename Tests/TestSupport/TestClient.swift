@@ -8,6 +8,8 @@ public struct TestReply: Sendable {
     public var headers: [String: String]
     /// The body.
     public var body: Data
+    /// The pieces in which a body of unknown length came.
+    public var chunks: [Data] = []
 
     /// The body as text.
     public var text: String { String(decoding: body, as: UTF8.self) }
@@ -71,6 +73,9 @@ public final class TestClient {
         }
     }
 
+    /// Closes this side of the connection, and still reads.
+    public func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     /// Whether the server has closed the connection and everything was read.
     public func isClosed() -> Bool { buffer.isEmpty && (try? fill()) == nil }
 
@@ -94,8 +99,27 @@ public final class TestClient {
             headers[line[..<colon].lowercased()] =
                 line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
         }
+        if headers["transfer-encoding"] == "chunked", !toHead {
+            let chunks = try chunks()
+            return TestReply(status: status, headers: headers, body: Data(chunks.joined()), chunks: chunks)
+        }
         let length = toHead ? 0 : headers["content-length"].flatMap { Int($0) } ?? 0
         return TestReply(status: status, headers: headers, body: try read(length))
+    }
+
+    /// Reads a body in chunks.
+    private func chunks() throws -> [Data] {
+        var chunks: [Data] = []
+        while true {
+            while buffer.range(of: Data("\r\n".utf8)) == nil { try fill() }
+            let end = buffer.range(of: Data("\r\n".utf8))?.upperBound ?? 0
+            let size = String(decoding: try read(end).dropLast(2), as: UTF8.self)
+            guard let count = Int(size, radix: 16) else { throw ConnectionEnded() }
+            let chunk = try read(count)
+            _ = try read(2)
+            if count == 0 { return chunks }
+            chunks.append(chunk)
+        }
     }
 
     private func fill() throws {
@@ -121,17 +145,30 @@ extension TestClient {
     }
 
     /// Sends a masked frame.
-    public func sendFrame(_ opcode: UInt8, _ payload: Data, isLast: Bool = true) {
-        let mask: [UInt8] = [7, 11, 13, 17]
+    ///
+    /// - Parameters:
+    ///   - opcode: The frame's kind and reserved bits.
+    ///   - payload: The content.
+    ///   - isLast: Whether the message ends with the frame.
+    ///   - announced: The length that the frame announces, if it is not that of the content.
+    ///   - isMasked: Whether the content is masked, as it must be.
+    public func sendFrame(
+        _ opcode: UInt8, _ payload: Data, isLast: Bool = true, announced: Int? = nil, isMasked: Bool = true
+    ) {
+        // A mask of zeros is a mask too, and large contents take no time.
+        let mask: [UInt8] = isMasked && payload.count < 65_536 ? [7, 11, 13, 17] : [0, 0, 0, 0]
         var frame = Data([opcode | (isLast ? 0x80 : 0)])
-        if payload.count < 126 {
-            frame.append(0x80 | UInt8(payload.count))
+        let count = announced ?? payload.count
+        let flag: UInt8 = isMasked ? 0x80 : 0
+        if count < 126 {
+            frame.append(flag | UInt8(count))
         } else {
-            frame.append(0x80 | 127)
-            for shift in stride(from: 56, through: 0, by: -8) { frame.append(UInt8(payload.count >> shift & 255)) }
+            frame.append(flag | 127)
+            for shift in stride(from: 56, through: 0, by: -8) { frame.append(UInt8(count >> shift & 255)) }
         }
-        frame.append(contentsOf: mask)
-        frame.append(contentsOf: payload.enumerated().map { $1 ^ mask[$0 % 4] })
+        if isMasked { frame.append(contentsOf: mask) }
+        frame.append(
+            mask[0] == 0 ? payload : Data(payload.enumerated().map { $1 ^ mask[$0 % 4] }))
         send(frame)
     }
 

@@ -1,5 +1,8 @@
 import ArgumentParser
 import Foundation
+import Logging
+import ServiceLifecycle
+import Synchronization
 import W2VBase
 import W2VRecognition
 import W2VServing
@@ -11,9 +14,13 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         abstract: "Serve speech recognition over HTTP.",
         discussion: """
             POST /v1/transcribe takes a recording and answers with the output of 'wav2vec2 transcribe'. POST \
-            /v1/audio/transcriptions does the same with OpenAI's API. The WebSocket /v1/live transcribes speech while \
-            it is spoken. GET / is a page to try the server in a browser; GET /health and GET /metrics are for \
-            operators.
+            /v1/audio/transcriptions does the same with OpenAI's API. POST /v1/align, /v1/features and /v1/units answer \
+            with the output of those commands. The WebSocket /v1/live transcribes speech while it is spoken. GET / is a \
+            page to try the server in a browser; GET /health and GET /metrics are for operators, and GET /openapi.json \
+            describes everything for programs.
+
+            With several models, requests choose one by its name; the first is loaded at the start, the others at their \
+            first use. A pre-trained model has features and units, a fine-tuned one also writes text.
 
             Requests that arrive while the model is busy are recognized together in one batch; results do not depend \
             on it. Once the model is loaded, the server prints its address to standard error, and then a line for each \
@@ -22,17 +29,19 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
             On Ctrl-C or SIGTERM, the server finishes requests in flight, for at most 30 s; a second signal stops it \
             immediately.
 
-            The server has no passwords and no encryption. It listens on this machine only, unless --host says \
-            otherwise. Requests from pages of other origins, or to a host name that is not the server's, are refused; \
-            --allow-origin and --allow-host permit them.
+            The server listens on this machine only, unless --host says otherwise. Before others can reach it, give it \
+            a certificate (--tls-certificate and --tls-key) and a file of keys of which each request must show one \
+            (--api-key-file). Requests from pages of other origins, or to a host name that is not the server's, are \
+            refused; --allow-origin and --allow-host permit them.
 
             Examples:
               wav2vec2 serve --checkpoint best
               curl -F file=@interview.mp3 http://127.0.0.1:8080/v1/transcribe?format=srt
               wav2vec2 serve --checkpoint best --host 0.0.0.0 --port 80 --lm words.arpa
+              wav2vec2 serve --checkpoint en=best --checkpoint base=pretrained/best
             """)
 
-    @OptionGroup var model: CheckpointOptions
+    @OptionGroup var models: ServedModelOptions
 
     @Option(help: "Address or host name to listen on; 0.0.0.0 is all networks.")
     var host = ServerOptions().host
@@ -48,6 +57,23 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
 
     @Option(help: "Most requests waiting for the model, and most live inputs open at once.")
     var maxWaiting = ServerOptions().maximumWaiting
+
+    @Option(help: "Most connections; more have to wait until others end.")
+    var maxConnections = ServerOptions().maximumConnections
+
+    @Option(
+        help: ArgumentHelp(
+            "File of API keys, one on each line, of which each request must show one.", valueName: "file"))
+    var apiKeyFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "File of the server's certificate and those of its issuers, in PEM, for https; needs --tls-key.",
+            valueName: "file"))
+    var tlsCertificate: String?
+
+    @Option(help: ArgumentHelp("File of the certificate's private key, in PEM.", valueName: "file"))
+    var tlsKey: String?
 
     @Option(
         help: ArgumentHelp(
@@ -74,15 +100,17 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         var event = "ready"
         var url: String
         var facts: ModelFacts
+        var models: [String]
 
         func encode(to encoder: any Encoder) throws {
             try facts.encode(to: encoder)
             var container = encoder.container(keyedBy: CodingKeys.self)
             try container.encode(event, forKey: .event)
             try container.encode(url, forKey: .url)
+            try container.encode(models, forKey: .models)
         }
 
-        private enum CodingKeys: String, CodingKey { case event, url }
+        private enum CodingKeys: String, CodingKey { case event, url, models }
     }
 
     private struct Request: Encodable {
@@ -116,6 +144,12 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         }
         guard maxAudioSeconds > 0 else { throw ValidationError("--max-audio-seconds must be more than 0.") }
         guard maxWaiting >= 1 else { throw ValidationError("--max-waiting is \(maxWaiting); it must be at least 1.") }
+        guard maxConnections >= 1 else {
+            throw ValidationError("--max-connections is \(maxConnections); it must be at least 1.")
+        }
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key belong together; give both, or none.")
+        }
     }
 
     /// Whether a text is an origin in the form that browsers send: without a path or a final slash.
@@ -134,68 +168,113 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         options.maximumUploadBytes = maxUploadMb << 20
         options.maximumAudioSeconds = maxAudioSeconds
         options.maximumWaiting = maxWaiting
+        options.maximumConnections = maxConnections
+        if let tlsCertificate, let tlsKey {
+            options.certificate = ServerCertificate(
+                certificate: URL(fileURLWithPath: tlsCertificate), key: URL(fileURLWithPath: tlsKey))
+        }
+        options.keys = try apiKeyFile.map { try APIKeys(file: URL(fileURLWithPath: $0)) }
         options.allowedOrigins = allowOrigin
         options.allowedHosts = allowHost
-        let facts = ModelFacts(
-            model: model.checkpoint, device: compute.device.description,
-            precision: model.reading.precision.precision.rawValue, decoder: decoding.summary, version: Program.version)
-        let server = Server(options, facts: facts) { [json] event in Self.show(event, asJSON: json) }
-        // Installed before the model is loaded, which takes a while.
-        let signals = Self.endOnSignals(server)
-        defer { withExtendedLifetime(signals) {} }
+        options.maximumModelBytes = self.models.maxModelMemoryMb.map { $0 << 20 }
+        let models = try self.models.models(device: compute.device, decoding: decoding)
+        let (facts, isSingle) = (models[0].facts, models.count == 1)
+        let server = Server(options, models: models) { [json] event in
+            // The line with the address tells that a single model was loaded.
+            if case .model = event, isSingle { return }
+            Self.show(event, asJSON: json)
+        }
         let url: String
         do {
             url = try await server.start()
         } catch let error as ServerError where error.kind == .usage {
             throw ValidationError(error.description)
         }
+        let loading = ModelLoading { [json] in
+            try await server.loadFirstModel()
+            Console.log.info(
+                """
+                serve: \(url), model \(facts.model), device \(facts.device), precision \(facts.precision), \
+                \(facts.decoder)
+                """, metadata: ["url": "\(url)"])
+            if json { try Console.output(jsonLine(Ready(url: url, facts: facts, models: models.map(\.name)))) }
+        }
+        let services = ServiceGroup(services: [server, loading], logger: Self.quietLogger)
+        // Installed before the model is loaded, which takes a while.
+        let signals = Self.endOnSignals(server, services)
         do {
-            server.serve(try await model.recognizer(device: compute.device, decoding: decoding))
+            try await services.run()
         } catch {
             await server.stop(within: .zero)
             throw error
         }
-        Console.log.info(
-            "serve: \(url), model \(facts.model), device \(facts.device), precision \(facts.precision), \(facts.decoder)",
-            metadata: ["url": "\(url)"])
-        if json { try Console.output(jsonLine(Ready(url: url, facts: facts))) }
-        // A signal ends the program.
-        while true { try await Task.sleep(for: .seconds(3600)) }
+        Self.end(server, after: signals.received ?? SIGTERM)
+    }
+
+    /// Loads the model while the server already answers.
+    private struct ModelLoading: Service {
+        var load: @Sendable () async throws -> Void
+
+        func run() async throws {
+            let (results, loaded) = AsyncStream<Result<Void, any Error>>.makeStream()
+            // A model that is being loaded when the server is to stop is not waited for.
+            Task {
+                do {
+                    try await load()
+                    loaded.yield(.success(()))
+                } catch { loaded.yield(.failure(error)) }
+            }
+            for await result in results.cancelOnGracefulShutdown() {
+                try result.get()
+                break
+            }
+            try await gracefulShutdown()
+        }
+    }
+
+    /// The services' own messages are of no interest: errors are thrown too.
+    private static let quietLogger = Logger(label: "services", factory: { _ in SwiftLogNoOpLogHandler() })
+
+    /// Ends the program at once.
+    private static func end(_ server: Server, after signal: Int32) -> Never {
+        server.removeUploads()
+        // A thread may be computing: an orderly exit would destroy LibTorch's tables while it reads them.
+        _exit(ErrorKind.interrupted(signal: signal).exitCode)
     }
 
     /// Ends the program after a signal: the first lets it complete requests in flight, for 30 s; a second ends it at
     /// once.
-    private static func endOnSignals(_ server: Server) -> StopSignal {
-        let end: @Sendable (Int32) -> Void = { signal in
-            server.removeUploads()
-            // A thread may be computing: an orderly exit would destroy LibTorch's tables while it reads them.
-            _exit(ErrorKind.interrupted(signal: signal).exitCode)
-        }
-        return StopSignal(
+    private static func endOnSignals(_ server: Server, _ services: ServiceGroup) -> StopSignal {
+        StopSignal(
             { number in
                 Console.log.notice("serve: finishing requests in flight; a second signal stops the server immediately")
-                DispatchQueue(label: "limit").asyncAfter(deadline: .now() + 30) { end(number) }
-                Task {
-                    await server.stop(within: .seconds(28))
-                    end(number)
-                }
-            }, again: end)
+                DispatchQueue(label: "limit").asyncAfter(deadline: .now() + 30) { end(server, after: number) }
+                Task { await services.triggerGracefulShutdown() }
+            }, again: { end(server, after: $0) })
     }
 
     private static func show(_ event: ServerEvent, asJSON: Bool) {
         switch event {
         case .trouble(let sentence): Console.log.error("\(sentence)")
+        case .model(.loaded(let name, let seconds)):
+            Console.log.info(
+                "serve: loaded \(name) in \(decimal(seconds, 2)) s",
+                metadata: ["model": "\(name)", "seconds": .stringConvertible(seconds)])
+        case .model(.dropped(let name)):
+            Console.log.info("serve: dropped \(name), since others need its memory", metadata: ["model": "\(name)"])
         case .served(let request):
             Console.log.info(
                 """
                 \(request.method) \(request.path) \(request.status) \
-                \(decimal(request.audioSeconds, 2)) s of audio in \(decimal(request.seconds, 3)) s
+                \(decimal(request.audioSeconds, 2)) s of audio in \(decimal(request.seconds, 3)) s, \
+                request \(request.identifier) from \(request.client.isEmpty ? "an unknown client" : request.client)
                 """,
                 metadata: [
                     "method": "\(request.method)", "path": "\(request.path)",
                     "status": .stringConvertible(request.status),
                     "audio_seconds": .stringConvertible(request.audioSeconds),
                     "seconds": .stringConvertible(request.seconds),
+                    "request": "\(request.identifier)", "client": "\(request.client)",
                 ])
             guard asJSON else { return }
             // A full log must not affect clients.

@@ -40,6 +40,9 @@ final class BlockingWork: @unchecked Sendable {
 
     private let queue = OperationQueue()
 
+    /// The number of units of work that run or wait for a thread.
+    var count: Int { queue.operationCount }
+
     /// Makes a pool of threads.
     ///
     /// - Parameters:
@@ -54,19 +57,25 @@ final class BlockingWork: @unchecked Sendable {
     ///
     /// A canceled task stops waiting at once, even if the work is blocked.
     ///
-    /// - Parameter body: The work; it can ask its job whether it is still wanted.
+    /// - Parameters:
+    ///   - priority: Work of a higher priority begins before other work that waits for a thread.
+    ///   - body: The work; it can ask its job whether it is still wanted.
     /// - Returns: The result of `body`.
     /// - Throws: The error of `body`; `CancellationError` when the task is canceled.
-    func run<Value: Sendable>(_ body: @escaping @Sendable (Job) throws -> Value) async throws -> Value {
+    func run<Value: Sendable>(
+        _ priority: Operation.QueuePriority = .normal, _ body: @escaping @Sendable (Job) throws -> Value
+    ) async throws -> Value {
         let job = Job()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let waiter = Waiter(continuation)
                 job.onCancel { waiter.resume(with: .failure(CancellationError())) }
-                queue.addOperation {
+                let operation = BlockOperation {
                     guard !job.isCancelled else { return }
                     waiter.resume(with: Result { try body(job) })
                 }
+                operation.queuePriority = priority
+                queue.addOperation(operation)
             }
         } onCancel: {
             job.cancel()

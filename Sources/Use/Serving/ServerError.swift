@@ -11,9 +11,19 @@ public enum ServerError: ExplainedError, Equatable {
     case cannotListen(host: String, port: UInt16, reason: String)
     /// The folder for uploads cannot be created in the temporary folder; `reason` is from the operating system.
     case noFolder(String, reason: String)
+    /// A file of the certificate cannot be used.
+    case badCertificate(String, reason: String)
+    /// The file of API keys cannot be used.
+    case badKeys(String, reason: String)
 
-    /// A usage error for a host that is not one of this machine's, otherwise a failure.
-    public var kind: ErrorKind { if case .badHost = self { .usage } else { .failure } }
+    /// A usage error for a host that is not one of this machine's, bad input for a file, otherwise a failure.
+    public var kind: ErrorKind {
+        switch self {
+        case .badHost: .usage
+        case .badCertificate, .badKeys: .input
+        case .addressInUse, .cannotListen, .noFolder: .failure
+        }
+    }
 
     /// The reason why the server cannot listen, and the remedy.
     public var explanation: Explanation {
@@ -34,6 +44,15 @@ public enum ServerError: ExplainedError, Equatable {
             Explanation(
                 "\(path): the folder for uploads cannot be made there (\(reason))",
                 "set TMPDIR to a folder that exists and can be written to")
+        case .badCertificate(let path, let reason):
+            Explanation(
+                "\(path): cannot be used for encryption (\(reason))",
+                "give the certificate, followed by those of its issuers, and its private key, each as a file in PEM")
+        case .badKeys(let path, let reason):
+            Explanation(
+                "\(path): cannot be used as a file of API keys (\(reason))",
+                "write one key of at least \(APIKeys.shortest) printable characters on each line; "
+                    + "openssl rand -hex 32 makes one")
         }
     }
 }

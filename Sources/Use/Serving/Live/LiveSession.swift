@@ -1,0 +1,162 @@
+import Foundation
+import NIOCore
+import W2VAudio
+import W2VBase
+import W2VRecognition
+
+/// A session of live recognition: reading, recognition and sending run concurrently.
+struct LiveSession: Sendable {
+    /// The reason why the input ended.
+    private enum End: Sendable {
+        /// The client ended the input and waits for the remaining events.
+        case asked(hasHalfSample: Bool)
+        /// The client closes the WebSocket.
+        case closed(hasHalfSample: Bool)
+        /// The connection is lost.
+        case gone
+        /// The server is stopping.
+        case stopping
+        /// A message is invalid; the input before it was processed.
+        case refused(String, code: UInt16)
+    }
+
+    private struct Trouble: Encodable {
+        var event = "error"
+        var message: String
+    }
+
+    private let core: ServerCore
+    private let wanted: Result<(model: Int, rate: Int?), RequestError>
+    private let heard: @Sendable (Double) -> Void
+
+    /// Prepares a session.
+    ///
+    /// - Parameters:
+    ///   - core: The server.
+    ///   - wanted: The model's index and the samples per second, if given, or the error in the request.
+    ///   - heard: Called with the seconds of audio that the model has processed since the last call.
+    init(
+        _ core: ServerCore, _ wanted: Result<(model: Int, rate: Int?), RequestError>,
+        heard: @escaping @Sendable (Double) -> Void
+    ) {
+        self.core = core
+        self.wanted = wanted
+        self.heard = heard
+    }
+
+    /// Recognizes until the input ends, and closes the WebSocket.
+    ///
+    /// - Parameter client: The WebSocket.
+    /// - Returns: The seconds of audio that were processed.
+    func run(_ client: WebSocket) async -> Double {
+        let rate: Int?
+        let lease: ModelStore.Lease
+        var live: LiveRecognizer
+        do {
+            let wanted = try wanted.get()
+            rate = wanted.rate
+            lease = try await core.lease(wanted.model, for: .text)
+            live = try LiveRecognizer(lease.model.requireRecognizer())
+        } catch {
+            let error = RequestError(error)
+            if let hidden = error.hidden { core.tell(.trouble("\(LiveSocket.path): \(hidden)")) }
+            await refuse(client, error.description, code: error.status.code < 500 ? 1008 : 1011)
+            return 0
+        }
+        // The model stays in memory until the session has ended.
+        defer { withExtendedLifetime(lease) {} }
+        let samplesPerSecond = AudioFile.modelSampleRate
+        let inbox = LiveBuffer(most: 30 * samplesPerSecond)
+        let reading = Task {
+            let end = await read(client, rate: rate, into: inbox)
+            await inbox.end()
+            return end
+        }
+        var count = 0
+        do {
+            try await withTaskCancellationHandler {
+                while let samples = await inbox.next() {
+                    try Task.checkCancellation()
+                    count += samples.count
+                    for event in try await live.append(samples) { try await client.send(jsonLine(event)) }
+                    heard(Double(samples.count) / Double(samplesPerSecond))
+                }
+                let end = await reading.value
+                if case .gone = end { return }
+                // The input before an invalid message is not lost.
+                for event in try await live.finish() { try await client.send(jsonLine(event)) }
+                switch end {
+                case .refused(let message, let code): await refuse(client, message, code: code)
+                case .asked(hasHalfSample: true), .closed(hasHalfSample: true):
+                    client.close(code: 1000, reason: "The last byte is half a sample: left out")
+                case .asked, .closed: client.close(code: 1000)
+                case .stopping: client.close(code: 1001)
+                case .gone: break
+                }
+            } onCancel: {
+                reading.cancel()
+            }
+        } catch {
+            reading.cancel()
+            // Otherwise the reader would wait for room in the buffer forever.
+            await inbox.end()
+            if !(error is CancellationError), !(error is ChannelError) {
+                await refuse(client, "\(error)", code: 1011)
+            }
+        }
+        return Double(count) / Double(samplesPerSecond)
+    }
+
+    private func refuse(_ client: WebSocket, _ message: String, code: UInt16) async {
+        let text = (try? jsonLine(Trouble(message: message))) ?? "{}"
+        try? await client.send(text)
+        client.close(code: code)
+    }
+
+    private func read(_ client: WebSocket, rate: Int?, into inbox: LiveBuffer) async -> End {
+        var audio = LiveAudioInput(rate: rate)
+        do {
+            let end = try await read(client, &audio, into: inbox)
+            switch end {
+            case .gone, .refused: return end
+            case .asked, .closed, .stopping: break
+            }
+            let (samples, hasHalfSample) = try audio.finish()
+            await inbox.add(samples)
+            return switch end {
+            case .asked: .asked(hasHalfSample: hasHalfSample)
+            case .closed: .closed(hasHalfSample: hasHalfSample)
+            case .gone, .refused, .stopping: end
+            }
+        } catch let error as LiveInputError {
+            if case .otherRate(let rate, let given) = error {
+                return .refused(
+                    "the WAV header says \(rate) samples a second, but the parameter rate is \(given); leave it out",
+                    code: 1008)
+            }
+            return .refused(
+                "\(error.problem); send the file to /v1/transcribe, or decode it first "
+                    + "(ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -)", code: 1003)
+        } catch {
+            return .refused("\(error)", code: 1011)
+        }
+    }
+
+    private func read(
+        _ client: WebSocket, _ audio: inout LiveAudioInput, into inbox: LiveBuffer
+    ) async throws -> End {
+        while true {
+            switch await client.next() {
+            case .message(.binary(let bytes)): await inbox.add(try audio.append(bytes))
+            case .message(.text("end")): return .asked(hasHalfSample: false)
+            case .message(.text(let text)):
+                return .refused(
+                    "The text message \"\(text.prefix(40))\" is unknown; the only one is \"end\".", code: 1008)
+            case .ended(.closed): return .closed(hasHalfSample: false)
+            case .ended(.gone): return .gone
+            case .ended(.stopping): return .stopping
+            case .ended(.failed(let sentence, let code)): return .refused(sentence, code: code)
+            }
+        }
+    }
+}
