@@ -6,7 +6,7 @@
 # Build arguments:
 #
 #     DEVICE=cuda     for NVIDIA GPUs (3 GB more to fetch); without it the image computes on the CPU
-#     FFMPEG=yes      with ffmpeg, for MP4, M4A, WebM and other formats that libsndfile does not read (400 MB more)
+#     FFMPEG=yes      with ffmpeg, for MP4, M4A, WebM and other formats that libsndfile does not read (480 MB more)
 #     VERSION=0.2.0   written into the image's labels
 #     SWIFT, BASE     the images to build and to run on
 #

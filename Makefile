@@ -25,7 +25,7 @@ TIMED_TESTS := BenchmarkTests/profilesAreOfTheStep
 export GOMP_SPINCOUNT ?= 10000
 
 .PHONY: help setup demo test timed-tests build lint examples bench compare curves docs install uninstall release \
-    check-page check-release check-container check-manifests clean
+    check-page check-release check-container check-manifests check-arm clean
 
 help:
 	@echo 'make demo              prepare real speech, pre-train, fine-tune, evaluate and transcribe: about 7 minutes'
@@ -45,6 +45,7 @@ help:
 	@echo 'make check-release     run that archive in fresh Debian systems without network: about 15 minutes, as root'
 	@echo 'make check-container   build the container image without a daemon and run it as an operator would, as root'
 	@echo 'make check-manifests   check the Dockerfiles, and the files for Kubernetes and compose against their schemas'
+	@echo 'make check-arm         compile the C and C++ code for ARM and run it in an emulator: about 5 minutes'
 	@echo 'make setup             install what the build needs (every target does)'
 	@echo 'make clean             delete build products; LibTorch and the demo recordings stay in the cache'
 
@@ -119,6 +120,9 @@ check-container:
 
 check-manifests:
 	@Scripts/check-manifests
+
+check-arm:
+	@Scripts/check-arm --required --bridge $(ARGS)
 
 install: build
 	@Scripts/install "$(PREFIX)"

@@ -136,7 +136,8 @@ let use: [Target] = [
     library(
         "Serving", in: "Use/Serving",
         [
-            "W2VAudio", "W2VBase", "W2VInference", "W2VRecognition", deque, serviceLifecycle,
+            "W2VAudio", "W2VBase", "W2VDecoding", "W2VFeatures", "W2VInference", "W2VRecognition", "W2VTorch", deque,
+            serviceLifecycle,
             .product(name: "CoreMetrics", package: "swift-metrics"),
         ] + nio, resources: [.embedInCode("Page")]),
 ]
@@ -223,7 +224,8 @@ let testing: [Target] = [
     tests(
         "Serving",
         [
-            "TestSupport", "W2VAudio", "W2VBackbone", "W2VInference", "W2VRecognition", "W2VServing",
+            "TestSupport", "W2VAudio", "W2VBackbone", "W2VBase", "W2VDecoding", "W2VFeatures", "W2VInference",
+            "W2VInterchange", "W2VObjectives", "W2VRecognition", "W2VServing", "W2VTorch",
             .product(name: "CoreMetrics", package: "swift-metrics"),
         ] + nio),
     tests(

@@ -74,6 +74,7 @@ let commandLinePhrases: [Phrase: String] = [
     .saveLogits: "save the logits again with evaluate --save-logits",
     .logitsFolder: "a folder that 'evaluate --save-logits' has written to its end",
     .transcribeFile: "leave --live out",
+    .liveRate: "--rate",
 
     // Features
     .unitsOfLayer: "make units of a layer with wav2vec2 units train",

@@ -2,23 +2,23 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.onTestThreads) struct ServeCommandTests {
-    /// Waits for the line with the port that the program listens on.
-    private func port(of process: Process) -> UInt16? {
-        var port: UInt16?
-        try? wait(for: "the address") {
-            let output = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/fd/1", encoding: .utf8)
-            if let line = output?.split(separator: "\n").first,
-                let ready = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
-                let url = (ready["url"] as? String).flatMap({ URL(string: $0) })
-            {
-                port = url.port.flatMap { UInt16(exactly: $0) }
-            }
-            return port != nil || !process.isRunning
+/// Waits for the line with the port that the program listens on.
+func servingPort(of process: Process) -> UInt16? {
+    var port: UInt16?
+    try? wait(for: "the address") {
+        let output = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/fd/1", encoding: .utf8)
+        if let line = output?.split(separator: "\n").first,
+            let ready = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any],
+            let url = (ready["url"] as? String).flatMap({ URL(string: $0) })
+        {
+            port = url.port.flatMap { UInt16(exactly: $0) }
         }
-        return port
+        return port != nil || !process.isRunning
     }
+    return port
+}
 
+@Suite(.onTestThreads) struct ServeCommandTests {
     @Test(arguments: [(SIGTERM, Int32(143)), (SIGINT, Int32(130))])
     func requestsAreAnsweredUntilASignalComes(signal: Int32, code: Int32) throws {
         try withTemporaryFolder { folder in
@@ -33,7 +33,7 @@ import Testing
                 ["serve", "--checkpoint", fixture.checkpoint, "--port", "0", "--json"],
                 environment: ["TMPDIR": uploads.path]
             ) { process in
-                guard let port = port(of: process), let client = try? TestClient(port: port),
+                guard let port = servingPort(of: process), let client = try? TestClient(port: port),
                     let late = try? TestClient(port: port)
                 else { return process.terminate() }
                 client.send(Data(head.utf8) + audio)
@@ -103,7 +103,7 @@ import Testing
                 environment: ["TMPDIR": folder.path]
             ) { process in
                 defer { process.terminate() }
-                guard let port = port(of: process), let client = try? TestClient(port: port) else { return }
+                guard let port = servingPort(of: process), let client = try? TestClient(port: port) else { return }
                 client.send(
                     "GET /health%0aPOST%20/v1/transcribe%20200%1b[31m%c2%9b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
                 _ = try? client.response()
@@ -138,7 +138,7 @@ import Testing
                 environment: ["TMPDIR": folder.path, "PATH": programs.path]
             ) { process in
                 defer { process.terminate() }
-                guard let port = port(of: process) else { return }
+                guard let port = servingPort(of: process) else { return }
                 var client = try? TestClient(port: port)
                 client?.send(
                     "POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 14\r\n\r\nno known audio")
@@ -174,7 +174,7 @@ import Testing
                 environment: ["TMPDIR": folder.path]
             ) { process in
                 defer { process.terminate() }
-                guard let port = port(of: process) else { return }
+                guard let port = servingPort(of: process) else { return }
                 func ask(_ connections: Int) throws {
                     for _ in 0..<connections {
                         let client = try TestClient(port: port)
@@ -208,7 +208,7 @@ import Testing
             ) { process in
                 defer { process.terminate() }
                 do {
-                    guard let port = port(of: process) else { return }
+                    guard let port = servingPort(of: process) else { return }
                     let honest = try TestClient(port: port)
                     honest.send(Data(head.utf8) + audio.prefix(10_000))
                     var others: [TestClient] = try (0..<150).map { _ in try TestClient(port: port) }
@@ -247,7 +247,7 @@ import Testing
                 environment: ["TMPDIR": folder.path]
             ) { process in
                 defer { process.terminate() }
-                guard let port = port(of: process), let client = try? TestClient(port: port) else { return }
+                guard let port = servingPort(of: process), let client = try? TestClient(port: port) else { return }
                 client.send("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-ID: my-request\r\n\r\n")
                 status = try? client.response().status
             }

@@ -256,9 +256,16 @@ import W2VAudio
             }
             #expect(events.filter { $0["event"] as? String == "final" }.compactMap { $0["text"] as? String } == finals)
             #expect(events.allSatisfy { $0["start"] is Double && $0["end"] is Double && $0["words"] is [Any] })
-            let wave = try transcribe(
-                fixture, ["--live"], input: Data(contentsOf: URL(fileURLWithPath: fixture.audio + "/0.wav")))
-            #expect(wave.code == 65 && wave.errors.contains("begins like a WAV file"))
+            let file = folder.appendingPathComponent("talk.wav")
+            try AudioFile.write(samples.map { Float($0) / 32_768 }, to: file)
+            for rate in [[], ["--rate", "16000"]] {
+                let wave = try transcribe(fixture, ["--live"] + rate, inputFile: file)
+                #expect(wave.code == 0 && wave.output == text.output, "\(wave.errors)")
+            }
+            let other = try transcribe(fixture, ["--live", "--rate", "8000"], inputFile: file)
+            #expect(other.code == 65 && other.errors.contains("but --rate is 8000; leave it out"), "\(other.errors)")
+            let flac = try transcribe(fixture, ["--live"], input: Data("fLaC".utf8) + Data(count: 100))
+            #expect(flac.code == 65 && flac.errors.contains("begins like a FLAC file"), "\(flac.errors)")
             let half = try transcribe(fixture, ["--live"], input: Data([1]))
             #expect(half.code == 0 && half.errors.contains("ends in the middle of a sample"), "\(half.errors)")
         }

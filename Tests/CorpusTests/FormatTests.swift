@@ -361,7 +361,8 @@ struct FormatTests {
 
     @Test func namesOnDiskThatAreNotUTF8AreSaidToBe() throws {
         try audio("f/good.wav", 8000)
-        let bad: [CChar] = Array((corpus.file("f").path + "/b").utf8CString.dropLast()) + [CChar(truncatingIfNeeded: 0xE9)]
+        let bad: [CChar] =
+            Array((corpus.file("f").path + "/b").utf8CString.dropLast()) + [CChar(truncatingIfNeeded: 0xE9)]
         let file = bad + Array(".wav".utf8CString)
         #expect(link(corpus.file("f/good.wav").path, file) == 0)
         let report = try ManifestBuilder().build(corpus.file("f"))

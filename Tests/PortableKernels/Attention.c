@@ -119,7 +119,8 @@ void check_attention(void) {
         check_case((const int64_t[]){1}, 1, 2, 8, rate);
         check_case((const int64_t[]){5, 48, 97}, 3, 3, 64, rate);
         check_case((const int64_t[]){130, 1, 201}, 3, 2, 20, rate);
-        check_case((const int64_t[]){900}, 1, 1, 16, rate);
+        // Longer than the block of queries whose scores fit the cache.
+        check_case((const int64_t[]){723}, 1, 1, 8, rate);
     }
     check_nan();
 }

@@ -158,9 +158,10 @@ int main(int count, char **arguments) {
         {"signal convolution", check_signal_convolution}, {"paired convolution", check_paired_convolution},
         {"spectral convolution", check_spectral_convolution}, {"attention", check_attention}};
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        print = 0xCBF29CE484222325u;
+        const uint64_t none = print = 0xCBF29CE484222325u;
         parts[i].check();
-        printf("fingerprint of %s: %016llx\n", parts[i].name, (unsigned long long)print);
+        if (print != none) printf("fingerprint of %s: %016llx\n", parts[i].name, (unsigned long long)print);
+        fflush(stdout);
     }
     for (const struct array *array = arrays; array != NULL; array = array->next)
         expect_same(array->end, guard, sizeof(guard), "memory behind an array");

@@ -8,6 +8,9 @@
 
 #include "CKernels.h"
 
+// The inputs must have the same bits on every processor, whether or not it has instructions for a product and a sum.
+#pragma STDC FP_CONTRACT OFF
+
 /// The threads that share each kernel's work.
 enum { THREADS = 3 };
 

@@ -179,5 +179,6 @@ void check_spectral_convolution(void) {
     check_segments((const int64_t[]){7, 1, 30, 2}, 4, 3, 5, 8);
     check_segments((const int64_t[]){40, 3}, 2, 1, 50, 7);
     check_segments((const int64_t[]){5, 5}, 2, 2, 2, 1);
-    check_segments((const int64_t[]){300, 129}, 2, 2, 20, 128);
+    check_segments((const int64_t[]){140, 129}, 2, 1, 20, 128);
+    check_segments((const int64_t[]){90}, 1, 3, 17, 16);
 }

@@ -10,15 +10,24 @@ static const int64_t sizes[][3] = {
 enum { SIZES = sizeof(sizes) / sizeof(sizes[0]) };
 
 static double *product_of(
-    const float *input, int64_t stride, const float *weight, const float *bias, int gelu, int64_t rows, int64_t depth,
-    int64_t columns) {
+    const float *input, int64_t stride, const float *weight, int64_t rows, int64_t depth, int64_t columns) {
     double *result = doubles(rows * columns);
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < columns; c++) {
-            double sum = bias != NULL ? bias[c] : 0;
+            double sum = 0;
             for (int64_t k = 0; k < depth; k++) sum += (double)input[r * stride + k] * weight[c * depth + k];
-            result[r * columns + c] = gelu ? gelu_of(sum) : sum;
+            result[r * columns + c] = sum;
         }
+    return result;
+}
+
+/// A product with the bias and GELU that were asked for.
+static double *finished(const double *product, const float *bias, int gelu, int64_t rows, int64_t columns) {
+    double *result = doubles(rows * columns);
+    for (int64_t i = 0; i < rows * columns; i++) {
+        const double sum = product[i] + (bias != NULL ? bias[i % columns] : 0);
+        result[i] = gelu ? gelu_of(sum) : sum;
+    }
     return result;
 }
 
@@ -27,22 +36,22 @@ void check_products(void) {
         const int64_t rows = sizes[s][0], depth = sizes[s][1], columns = sizes[s][2];
         const float *input = normals(rows * depth, 1), *weight = normals(columns * depth, 2), *bias = normals(columns, 3);
         float *packed = floats(ck_packed_count(columns, depth)), *output = floats(rows * columns);
+        const double *product = product_of(input, depth, weight, rows, depth, columns);
         ck_pack(weight, columns, depth, packed, THREADS);
         for (int variant = 0; variant < 4; variant++) {
             const float *added = variant & 1 ? bias : NULL;
             ck_matrix_product(
                 input, depth, packed, added, variant & 2, output, columns, rows, depth, columns, THREADS);
-            const double *expected = product_of(input, depth, weight, added, variant & 2, rows, depth, columns);
             expect_near(
-                output, expected, rows * columns, 2e-6, "product of [%d, %d] and [%d, %d], variant %d", (int)rows,
+                output, finished(product, added, variant & 2, rows, columns), rows * columns, 2e-6, "product of [%d, %d] and [%d, %d], variant %d", (int)rows,
                 (int)depth, (int)columns, (int)depth, variant);
             if (variant == 0) fingerprint(output, rows * columns * 4);
         }
         // A row's results do not depend on the others.
         float *alone = floats(columns);
+        ck_matrix_product(input, depth, packed, bias, 1, output, columns, rows, depth, columns, THREADS);
         for (int64_t r = 0; r < rows; r += 3) {
             ck_matrix_product(input + r * depth, depth, packed, bias, 1, alone, columns, 1, depth, columns, 1);
-            ck_matrix_product(input, depth, packed, bias, 1, output, columns, rows, depth, columns, THREADS);
             expect_same(alone, output + r * columns, columns * 4, "row %d alone and among %d", (int)r, (int)rows);
         }
     }
@@ -61,7 +70,7 @@ void check_products(void) {
         }
     expect(kept, "what is between the rows of a product is left alone");
     expect_near(
-        dense, product_of(signal, channels, weight, NULL, 0, rows, kernel * channels, outputs), rows * outputs, 1e-6,
+        dense, product_of(signal, channels, weight, rows, kernel * channels, outputs), rows * outputs, 1e-6,
         "overlapping windows");
 }
 
@@ -107,7 +116,7 @@ static void check_byte_size(int64_t rows, int64_t depth, int64_t columns) {
     fingerprint(q.weights, ck_byte_weight_count(columns, depth));
     fingerprint(output, rows * columns * 4);
     // Rounding moves a weight by at most half its scale, and an input by half its row's step.
-    const double *exact = product_of(input, depth, weight, bias, 0, rows, depth, columns);
+    const double *exact = finished(product_of(input, depth, weight, rows, depth, columns), bias, 0, rows, columns);
     int outside = 0;
     for (int64_t r = 0; r < rows; r++) {
         double low = 0, high = 0;
@@ -117,9 +126,8 @@ static void check_byte_size(int64_t rows, int64_t depth, int64_t columns) {
         }
         const double step = (high - low) / 255;
         for (int64_t c = 0; c < columns; c++) {
-            double largest = 0, bound = 0;
-            for (int64_t k = 0; k < depth; k++) largest = fmax(largest, fabs(weight[c * depth + k]));
-            const double scale = largest / 127;
+            const double scale = q.weight_scales[c];
+            double bound = 0;
             for (int64_t k = 0; k < depth; k++)
                 bound += fabs(input[r * depth + k]) * scale / 2 + fabs(weight[c * depth + k]) * step / 2 + scale * step / 4;
             outside += fabs(output[r * columns + c] - exact[r * columns + c]) > bound * 1.0001 + 1e-5;

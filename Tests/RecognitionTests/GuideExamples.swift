@@ -46,7 +46,7 @@ private enum GuideExamples {
     static func serving(facts: ModelFacts, checkpoint: URL) async throws {
         let server = Server(ServerOptions(), facts: facts)
         let address = try await server.start()
-        server.serve(try await Recognizer(checkpoint: checkpoint))
+        await server.serve(try await Recognizer(checkpoint: checkpoint))
         print("listening on \(address)")
         // Until it is to end:
         await server.stop(within: .seconds(30))

@@ -11,7 +11,9 @@ import Testing
             in: [
                 RecognitionError.dictionarySize(dictionary: "dict.txt", symbols: 31, labels: 32),
                 RecognitionError.badLogits(file: "logits", reason: "names no utterances", advice: "\(.saveLogits)"),
-                RawAudioInput.NotRaw(likeness: "a WAV file"),
+                LiveInputError.file(likeness: "a FLAC file"),
+                LiveInputError.badWave(reason: "it ends within its header"),
+                LiveInputError.otherRate(48_000, given: 16_000),
             ],
             declaredIn: ["Use/Recognition/RecognitionError.swift"])
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")

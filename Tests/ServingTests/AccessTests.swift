@@ -15,7 +15,8 @@ import Testing
         change(&options)
         do {
             let rules = AccessRules(options, isLocal: isLocal)
-            return try rules.check(headers, host: nil, isEncrypted: isEncrypted).map { "cross-origin \($0)" } ?? "allowed"
+            return try rules.check(headers, host: nil, isEncrypted: isEncrypted).map { "cross-origin \($0)" }
+                ?? "allowed"
         } catch { return (error as? RequestError)?.type ?? "\(error)" }
     }
 

@@ -149,7 +149,8 @@ import W2VInference
                 let client = try TestClient(port: port)
                 var bytes = Data()
                 for number in 0..<200 {
-                    bytes += number % 50 == 0 ? request("POST", "/v1/transcribe", audio) : request("GET", "/no\(number)")
+                    bytes +=
+                        number % 50 == 0 ? request("POST", "/v1/transcribe", audio) : request("GET", "/no\(number)")
                 }
                 client.send(bytes)
                 for number in 0..<200 {
@@ -167,7 +168,7 @@ import W2VInference
     @Test func clientsThatCloseTheirSideAreAnswered() async throws {
         try await withServer(windows: WindowOptions(seconds: 2, overlap: 0), batchSeconds: 1) { running in
             // Long enough for the server to look whether the client is still there.
-            let audio = try wave(16_000 * 120, seed: 1)
+            let audio = try wave(16_000 * 60, seed: 1)
             let expected = try await running.send("POST", "/v1/transcribe", audio)
             try await onThread { [port = running.port] in
                 let client = try TestClient(port: port)
@@ -274,14 +275,12 @@ import W2VInference
     @Test func idleConnectionsMakeRoom() async throws {
         try await withServer {
             $0.maximumConnections = 3
+            $0.stallSeconds = 3_000
         } _: { running in
             try await onThread { [port = running.port] in
                 let idle = try (0..<3).map { _ in try TestClient(port: port) }
-                for client in idle {
-                    client.send(request("GET", "/health"))
-                    _ = try client.response()
-                }
-                Thread.sleep(forTimeInterval: 1.2)
+                for client in idle { client.send(request("GET", "/health")) }
+                for client in idle { _ = try client.response() }
                 let late = try TestClient(port: port)
                 late.send(request("GET", "/health"))
                 #expect(try late.response().status == 200)
@@ -324,7 +323,7 @@ import W2VInference
         try await withServer(isReady: false) { running in
             let loading = try await running.send("GET", "/ready")
             #expect(try loading.status == 503 && loading.json()["status"] as? String == "loading")
-            running.server.serve(running.recognizer)
+            await running.server.serve(running.recognizer)
             let ready = try await running.send("GET", "/ready")
             #expect(try ready.status == 200 && ready.json()["status"] as? String == "ok")
         }

@@ -37,7 +37,8 @@ import Testing
 
     @Test func headsWithinTheLimitsAreRead() async throws {
         try await withServer { running in
-            let fields = Dictionary(uniqueKeysWithValues: (0..<90).map { ("X-\($0)", String(repeating: "a", count: 150)) })
+            let fields = Dictionary(
+                uniqueKeysWithValues: (0..<90).map { ("X-\($0)", String(repeating: "a", count: 150)) })
             #expect(try await running.send("GET", "/health", headers: fields).status == 200)
             // One after another in one write, each with its own limit.
             try await onThread { [port = running.port] in

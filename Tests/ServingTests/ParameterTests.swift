@@ -126,7 +126,7 @@ import Testing
                     "model": "whisper-1", "language": "de", "prompt": "x", "temperature": "0.3",
                     "include[]": "logprobs",
                     "chunking_strategy[type]": "server_vad",
-                ]) == "chunking_strategy, include, language, model, prompt, temperature")
+                ]) == "chunking_strategy, language, model, prompt, temperature")
             #expect(try await ignored(["stream": "true", "response_format": "srt"]) == "stream")
             #expect(try await ignored(["timestamp_granularities[]": "word"]) == "timestamp_granularities")
             #expect(

@@ -134,7 +134,7 @@ import Testing
             #expect(reply.status == 503 && reply.error == "loading" && reply.headers["retry-after"] != nil)
             let health = try await running.send("GET", "/health")
             #expect(try health.status == 503 && health.json()["status"] as? String == "loading")
-            running.server.serve(running.recognizer)
+            await running.server.serve(running.recognizer)
             #expect(try await running.send("POST", "/v1/transcribe", wave(16_000, seed: 1)).status == 200)
             #expect(try await running.send("GET", "/health").status == 200)
         }

@@ -23,10 +23,14 @@ final class RunningServer: Sendable {
 
     private final class Recorder: Sendable {
         let requests = Mutex<[ServedRequest]>([])
+        let troubles = Mutex<[String]>([])
     }
 
     /// The answered requests.
     var requests: [ServedRequest] { log.requests.withLock { $0 } }
+
+    /// The server's own failures.
+    var troubles: [String] { log.troubles.withLock { $0 } }
 
     /// The files of current uploads.
     var uploads: [String] {
@@ -35,7 +39,7 @@ final class RunningServer: Sendable {
 
     fileprivate init(
         in folder: URL, isReady: Bool, mode: ModelConfiguration.ExtractorMode, windows: WindowOptions,
-        batchSeconds: Double,
+        batchSeconds: Double, models: [ServedModel]?,
         _ change: (inout ServerOptions) -> Void
     ) async throws {
         self.folder = folder.appendingPathComponent("uploads")
@@ -46,16 +50,30 @@ final class RunningServer: Sendable {
         change(&options)
         let log = Recorder()
         self.log = log
-        server = Server(options, facts: Self.facts) { event in
-            if case .served(let request) = event { log.requests.withLock { $0.append(request) } }
+        let report: @Sendable (ServerEvent) -> Void = { event in
+            switch event {
+            case .served(let request): log.requests.withLock { $0.append(request) }
+            case .trouble(let sentence): log.troubles.withLock { $0.append(sentence) }
+            case .model: break
+            }
         }
+        server =
+            if let models {
+                Server(options, models: models, report: report)
+            } else {
+                Server(options, facts: Self.facts, report: report)
+            }
         recognizer = try await Recognizer(
             model: SmallModels.ctcModel(mode: mode), symbols: SmallModels.symbols, normalizes: mode == .groupNorm,
             batchSeconds: batchSeconds,
             windows: windows)
         address = try await server.start()
         port = try #require(URL(string: address)?.port.flatMap { UInt16(exactly: $0) })
-        if isReady { server.serve(recognizer) }
+        if models != nil {
+            try await server.loadFirstModel()
+        } else if isReady {
+            await server.serve(recognizer)
+        }
     }
 
     /// Sends a request on a connection of its own and returns the response.
@@ -80,13 +98,14 @@ final class RunningServer: Sendable {
 /// Calls `body` with a running server, and stops it.
 func withServer<Value>(
     isReady: Bool = true, mode: ModelConfiguration.ExtractorMode = .groupNorm, windows: WindowOptions = WindowOptions(),
-    batchSeconds: Double = 60,
+    batchSeconds: Double = 60, models: [ServedModel]? = nil,
     _ change: (inout ServerOptions) -> Void = { _ in },
     _ body: (RunningServer) async throws -> Value
 ) async throws -> Value {
     try await withTemporaryFolder { folder in
         let running = try await RunningServer(
-            in: folder, isReady: isReady, mode: mode, windows: windows, batchSeconds: batchSeconds, change)
+            in: folder, isReady: isReady, mode: mode, windows: windows, batchSeconds: batchSeconds, models: models,
+            change)
         do {
             let value = try await body(running)
             await running.server.stop(within: .seconds(60))

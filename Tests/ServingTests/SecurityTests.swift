@@ -64,7 +64,8 @@ import Testing
             }
             let header = ["Authorization": "Bearer \(key)"]
             #expect(try await running.send("POST", "/v1/transcribe", headers: header, audio).status == 200)
-            #expect(try await running.send("GET", "/metrics", headers: ["authorization": "bearer \(key)"]).status == 200)
+            #expect(
+                try await running.send("GET", "/metrics", headers: ["authorization": "bearer \(key)"]).status == 200)
             // Browsers ask without a key whether they may send one.
             let asked = try await running.send(
                 "OPTIONS", "/v1/transcribe",

@@ -7,6 +7,8 @@ import Testing
 /// `UPDATE_SNAPSHOTS=1` renews the texts in `Tests/Fixtures/errors`.
 @Suite(.onTestThreads) struct ServingErrorTextTests {
     @Test func textsAreAsRecorded() throws {
+        var pretrained = ServedModel(facts: RunningServer.facts)
+        pretrained.writesText = false
         let faults = try faults(
             in: [
                 ServerError.badHost("x", reason: "no such host"),
@@ -24,6 +26,14 @@ import Testing
                 RequestError.loading,
                 RequestError.timeout,
                 RequestError.gone,
+                RequestError.noTranslations,
+                RequestError.noModel("whisper-1", ["first", "second"]),
+                RequestError.unableModel(pretrained, .text, others: []),
+                RequestError.unableModel(pretrained, .text, others: ["tuned"]),
+                RequestError.unableModel(pretrained, .features, others: []),
+                RequestError.featuresTooLarge(300 << 20, limit: 256 << 20),
+                RequestError(ModelStore.Failure.noRoom(name: "tuned")),
+                RequestError(ModelStore.Failure.unloadable(name: "tuned", CancellationError())),
             ],
             declaredIn: ["Use/Serving/ServerError.swift"])
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")

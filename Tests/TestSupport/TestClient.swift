@@ -8,6 +8,8 @@ public struct TestReply: Sendable {
     public var headers: [String: String]
     /// The body.
     public var body: Data
+    /// The pieces in which a body of unknown length came.
+    public var chunks: [Data] = []
 
     /// The body as text.
     public var text: String { String(decoding: body, as: UTF8.self) }
@@ -97,8 +99,27 @@ public final class TestClient {
             headers[line[..<colon].lowercased()] =
                 line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
         }
+        if headers["transfer-encoding"] == "chunked", !toHead {
+            let chunks = try chunks()
+            return TestReply(status: status, headers: headers, body: Data(chunks.joined()), chunks: chunks)
+        }
         let length = toHead ? 0 : headers["content-length"].flatMap { Int($0) } ?? 0
         return TestReply(status: status, headers: headers, body: try read(length))
+    }
+
+    /// Reads a body in chunks.
+    private func chunks() throws -> [Data] {
+        var chunks: [Data] = []
+        while true {
+            while buffer.range(of: Data("\r\n".utf8)) == nil { try fill() }
+            let end = buffer.range(of: Data("\r\n".utf8))?.upperBound ?? 0
+            let size = String(decoding: try read(end).dropLast(2), as: UTF8.self)
+            guard let count = Int(size, radix: 16) else { throw ConnectionEnded() }
+            let chunk = try read(count)
+            _ = try read(2)
+            if count == 0 { return chunks }
+            chunks.append(chunk)
+        }
     }
 
     private func fill() throws {
@@ -134,7 +155,8 @@ extension TestClient {
     public func sendFrame(
         _ opcode: UInt8, _ payload: Data, isLast: Bool = true, announced: Int? = nil, isMasked: Bool = true
     ) {
-        let mask: [UInt8] = isMasked ? [7, 11, 13, 17] : [0, 0, 0, 0]
+        // A mask of zeros is a mask too, and large contents take no time.
+        let mask: [UInt8] = isMasked && payload.count < 65_536 ? [7, 11, 13, 17] : [0, 0, 0, 0]
         var frame = Data([opcode | (isLast ? 0x80 : 0)])
         let count = announced ?? payload.count
         let flag: UInt8 = isMasked ? 0x80 : 0
@@ -145,7 +167,8 @@ extension TestClient {
             for shift in stride(from: 56, through: 0, by: -8) { frame.append(UInt8(count >> shift & 255)) }
         }
         if isMasked { frame.append(contentsOf: mask) }
-        frame.append(contentsOf: payload.enumerated().map { $1 ^ mask[$0 % 4] })
+        frame.append(
+            mask[0] == 0 ? payload : Data(payload.enumerated().map { $1 ^ mask[$0 % 4] }))
         send(frame)
     }
 

@@ -75,7 +75,8 @@ private final class Unpacker {
         guard let handle = cfetching_archive_open(archive.path, &message, message.count) else {
             throw FetchError.damagedArchive(
                 file: archive.path,
-                reason: String(decoding: message.prefix { $0 != 0 }.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self))
+                reason: String(
+                    decoding: message.prefix { $0 != 0 }.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self))
         }
         self.handle = handle
     }

@@ -6,13 +6,10 @@ import W2VDecoding
 import W2VInference
 import W2VRecognition
 
+extension AlignmentFormat: ExpressibleByArgument {}
+
 /// `wav2vec2 align`: finds the times of a transcript's words.
 struct AlignCommand: AsyncParsableCommand, LoggingCommand {
-    /// An output format.
-    enum Format: String, CaseIterable, ExpressibleByArgument {
-        case text, json, srt, vtt, ctm, textgrid
-    }
-
     static let configuration = CommandConfiguration(
         commandName: "align",
         abstract: "Find when each word and letter of a transcript is spoken in a recording.",
@@ -43,8 +40,8 @@ struct AlignCommand: AsyncParsableCommand, LoggingCommand {
     @Flag(help: "Convert the transcript to capital letters first.")
     var uppercase = false
 
-    @Option(help: "Output format: \(Format.allCases.map(\.rawValue).joined(separator: ", ")).")
-    var format = Format.text
+    @Option(help: "Output format: \(AlignmentFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var format = AlignmentFormat.text
 
     @Option(help: "File to write, instead of standard output.", completion: .file())
     var output: String?
@@ -81,7 +78,7 @@ struct AlignCommand: AsyncParsableCommand, LoggingCommand {
         }
         aligned.name = url.deletingPathExtension().lastPathComponent
         if let warning = aligned.doubt { Console.log.warning("\(audio): \(warning)", metadata: ["file": "\(audio)"]) }
-        try writeResult(to: output.map(fileURL)) { try write(aligned, to: $0) }
+        try writeResult(to: output.map(fileURL)) { try format.write(aligned, to: $0) }
     }
 
     private func readTranscript() throws -> String {
@@ -99,25 +96,6 @@ struct AlignCommand: AsyncParsableCommand, LoggingCommand {
             return try UTF8Text.decode(data)
         } catch {
             throw CommandError(error, at: "\(transcript): ")
-        }
-    }
-
-    private func write(_ aligned: TimedTranscript, to body: (String) throws -> Void) throws {
-        switch format {
-        case .text:
-            for word in aligned.words {
-                try body(
-                    "\(decimal(word.start, 3))\t\(decimal(word.end, 3))\t\(decimal(word.confidence, 4))\t\(word.text)\n"
-                )
-            }
-        case .json:
-            try writeJSONLine(
-                [
-                    "name": .value(aligned.name), "duration": .value(aligned.duration), "words": .list(aligned.words),
-                    "characters": .list(aligned.characters),
-                ], to: body)
-        case .srt, .vtt, .ctm, .textgrid:
-            try TimedFormat(rawValue: format.rawValue)?.writer.write(aligned, to: body)
         }
     }
 }

@@ -101,9 +101,12 @@ struct DecodingOptions: ParsableArguments {
         }
     }
 
+    /// Whether the decoder is a beam search.
+    var isBeamSearch: Bool { decoder == .beam || decoder == nil && wantsBeam }
+
     /// A short description of the decoding.
     var summary: String {
-        guard decoder == .beam || decoder == nil && wantsBeam else { return "greedy" }
+        guard isBeamSearch else { return "greedy" }
         let model = lm.map { ", language model \($0), alpha \(alpha), beta \(beta)" } ?? ", no language model"
         return "beam search, \(beamWidth) hypotheses" + model
     }
@@ -157,7 +160,7 @@ struct DecodingOptions: ParsableArguments {
     /// - Returns: The decoder.
     /// - Throws: `LanguageModelError` and `DecoderError` about files and options.
     func recognitionDecoder(alphabet: DecodingAlphabet) throws -> RecognitionDecoder {
-        guard decoder == .beam || decoder == nil && wantsBeam else { return .greedy }
+        guard isBeamSearch else { return .greedy }
         return .beam(try beamSearch(alphabet))
     }
 }

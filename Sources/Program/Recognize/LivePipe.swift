@@ -3,7 +3,7 @@ import W2VBase
 import W2VInference
 import W2VRecognition
 
-/// A pipe of raw audio: signed 16-bit samples, little-endian, one channel.
+/// A pipe of live audio: raw samples, or a WAV stream.
 ///
 /// It is read on a thread of its own, so that the program at the other end is not blocked while the model runs. If far
 /// more audio is waiting than a model that keeps up would leave, reading pauses until the model takes some.
@@ -17,12 +17,13 @@ actor LivePipe {
     ///
     /// - Parameters:
     ///   - descriptor: The file descriptor of the pipe.
-    ///   - buffer: Receives the samples.
+    ///   - rate: The samples per second; nil for those of a WAV header, or 16000.
+    ///   - buffer: Receives the samples at 16 kHz.
     /// - Returns: Whether the input ended in the middle of a sample, which is ignored.
-    /// - Throws: `CommandError` when the input is a file with a header, or cannot be read.
-    func read(_ descriptor: Int32, into buffer: LiveBuffer) async throws -> Bool {
+    /// - Throws: `CommandError` when the input is another kind of file, or cannot be read.
+    func read(_ descriptor: Int32, rate: Int?, into buffer: LiveBuffer) async throws -> Bool {
         do {
-            let hasHalfSample = try await samples(descriptor, into: buffer)
+            let hasHalfSample = try await samples(descriptor, rate: rate, into: buffer)
             await buffer.end()
             return hasHalfSample
         } catch {
@@ -32,8 +33,8 @@ actor LivePipe {
         }
     }
 
-    private func samples(_ descriptor: Int32, into buffer: LiveBuffer) async throws -> Bool {
-        var audio = RawAudioInput()
+    private func samples(_ descriptor: Int32, rate: Int?, into buffer: LiveBuffer) async throws -> Bool {
+        var audio = LiveAudioInput(rate: rate)
         var block = [UInt8](repeating: 0, count: 65_536)
         do {
             while true {
@@ -42,7 +43,7 @@ actor LivePipe {
                 guard count >= 0 else {
                     throw CommandError(
                         .input, "standard input: cannot be read (\(SystemReason.of(code: errno)))",
-                        "give it raw audio by a pipe")
+                        "give it audio by a pipe")
                 }
                 guard count > 0 else { break }
                 await buffer.add(try audio.append(block[..<count]))
@@ -50,7 +51,7 @@ actor LivePipe {
             let (samples, hasHalfSample) = try audio.finish()
             await buffer.add(samples)
             return hasHalfSample
-        } catch let error as RawAudioInput.NotRaw {
+        } catch let error as LiveInputError {
             throw CommandError(error, at: "standard input: ")
         }
     }

@@ -6,17 +6,20 @@ import W2VRecognition
 
 /// The options of live input and its output.
 struct LiveInputOptions: ParsableArguments {
-    @Flag(help: "Transcribe raw audio from standard input as it arrives: signed 16-bit samples, one channel.")
+    @Flag(
+        help:
+            "Transcribe audio from standard input as it arrives: raw signed 16-bit samples of one channel, or a WAV stream."
+    )
     var live = false
 
-    @Option(help: "Sampling rate of the raw audio, in hertz.")
-    var rate = AudioFile.modelSampleRate
+    @Option(help: "Sampling rate of live audio, in hertz. (default: the WAV header's, or 16000)")
+    var rate: Int?
 
     @Option(help: "Seconds of further audio to wait for before words become final.")
     var delay = LiveOptions().delay
 
     func validate() throws {
-        guard (1000...1_000_000).contains(rate) else {
+        if let rate, !LiveAudioInput.rates.contains(rate) {
             throw ValidationError("--rate is \(rate); it must be from 1000 to 1000000 samples a second.")
         }
         guard delay >= 0, delay <= 10 else { throw ValidationError("--delay must be from 0 to 10 seconds.") }
@@ -27,16 +30,16 @@ struct LiveInputOptions: ParsableArguments {
     /// - Parameters:
     ///   - asJSON: Whether to write every event, including partial ones, as a line of JSON.
     ///   - load: Loads the model while the first audio is already buffered.
-    /// - Throws: `CommandError` when the input is not raw audio; errors of loading and recognition; `ExitCode` after a
+    /// - Throws: `CommandError` when the input is not live audio; errors of loading and recognition; `ExitCode` after a
     ///   signal.
     func run(asJSON: Bool, load: () async throws -> Recognizer) async throws {
         // Half a minute is buffered: a model slower than speech makes the source wait rather than lose audio.
-        let buffer = LiveBuffer(most: 30 * rate)
+        let buffer = LiveBuffer(most: 30 * AudioFile.modelSampleRate)
         let signal = StopSignal { _ in Task { await buffer.end(droppingRest: true) } }
-        let reading = Task { try await LivePipe().read(STDIN_FILENO, into: buffer) }
+        let reading = Task { try await LivePipe().read(STDIN_FILENO, rate: rate, into: buffer) }
         var options = LiveOptions()
         options.delay = delay
-        var live = try LiveRecognizer(await load(), sampleRate: rate, options: options)
+        var live = try LiveRecognizer(await load(), options: options)
         var heard = 0
         var busy = Duration.zero
         let clock = ContinuousClock()
@@ -54,7 +57,7 @@ struct LiveInputOptions: ParsableArguments {
         if signal.received == nil, try await reading.value {
             Console.log.warning("standard input ends in the middle of a sample; the last byte is ignored")
         }
-        let seconds = Double(heard) / Double(rate)
+        let seconds = Double(heard) / Double(AudioFile.modelSampleRate)
         let work = TimedWork(audioSeconds: seconds, seconds: busy / .seconds(1), kind: ", busy for")
         Console.log.info("transcribe: \(work)", metadata: ["audio_seconds": .stringConvertible(seconds)])
         if let number = signal.received { throw ExitCode(signal: number) }

@@ -14,9 +14,13 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         abstract: "Serve speech recognition over HTTP.",
         discussion: """
             POST /v1/transcribe takes a recording and answers with the output of 'wav2vec2 transcribe'. POST \
-            /v1/audio/transcriptions does the same with OpenAI's API. The WebSocket /v1/live transcribes speech while \
-            it is spoken. GET / is a page to try the server in a browser; GET /health and GET /metrics are for \
-            operators.
+            /v1/audio/transcriptions does the same with OpenAI's API. POST /v1/align, /v1/features and /v1/units answer \
+            with the output of those commands. The WebSocket /v1/live transcribes speech while it is spoken. GET / is a \
+            page to try the server in a browser; GET /health and GET /metrics are for operators, and GET /openapi.json \
+            describes everything for programs.
+
+            With several models, requests choose one by its name; the first is loaded at the start, the others at their \
+            first use. A pre-trained model has features and units, a fine-tuned one also writes text.
 
             Requests that arrive while the model is busy are recognized together in one batch; results do not depend \
             on it. Once the model is loaded, the server prints its address to standard error, and then a line for each \
@@ -34,9 +38,10 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
               wav2vec2 serve --checkpoint best
               curl -F file=@interview.mp3 http://127.0.0.1:8080/v1/transcribe?format=srt
               wav2vec2 serve --checkpoint best --host 0.0.0.0 --port 80 --lm words.arpa
+              wav2vec2 serve --checkpoint en=best --checkpoint base=pretrained/best
             """)
 
-    @OptionGroup var model: CheckpointOptions
+    @OptionGroup var models: ServedModelOptions
 
     @Option(help: "Address or host name to listen on; 0.0.0.0 is all networks.")
     var host = ServerOptions().host
@@ -95,15 +100,17 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         var event = "ready"
         var url: String
         var facts: ModelFacts
+        var models: [String]
 
         func encode(to encoder: any Encoder) throws {
             try facts.encode(to: encoder)
             var container = encoder.container(keyedBy: CodingKeys.self)
             try container.encode(event, forKey: .event)
             try container.encode(url, forKey: .url)
+            try container.encode(models, forKey: .models)
         }
 
-        private enum CodingKeys: String, CodingKey { case event, url }
+        private enum CodingKeys: String, CodingKey { case event, url, models }
     }
 
     private struct Request: Encodable {
@@ -169,24 +176,28 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         options.keys = try apiKeyFile.map { try APIKeys(file: URL(fileURLWithPath: $0)) }
         options.allowedOrigins = allowOrigin
         options.allowedHosts = allowHost
-        let facts = ModelFacts(
-            model: model.checkpoint, device: compute.device.description,
-            precision: model.reading.precision.precision.rawValue, decoder: decoding.summary, version: Program.version)
-        let server = Server(options, facts: facts) { [json] event in Self.show(event, asJSON: json) }
+        options.maximumModelBytes = self.models.maxModelMemoryMb.map { $0 << 20 }
+        let models = try self.models.models(device: compute.device, decoding: decoding)
+        let (facts, isSingle) = (models[0].facts, models.count == 1)
+        let server = Server(options, models: models) { [json] event in
+            // The line with the address tells that a single model was loaded.
+            if case .model = event, isSingle { return }
+            Self.show(event, asJSON: json)
+        }
         let url: String
         do {
             url = try await server.start()
         } catch let error as ServerError where error.kind == .usage {
             throw ValidationError(error.description)
         }
-        let loading = ModelLoading { [json, model, compute, decoding] in
-            server.serve(try await model.recognizer(device: compute.device, decoding: decoding))
+        let loading = ModelLoading { [json] in
+            try await server.loadFirstModel()
             Console.log.info(
                 """
                 serve: \(url), model \(facts.model), device \(facts.device), precision \(facts.precision), \
                 \(facts.decoder)
                 """, metadata: ["url": "\(url)"])
-            if json { try Console.output(jsonLine(Ready(url: url, facts: facts))) }
+            if json { try Console.output(jsonLine(Ready(url: url, facts: facts, models: models.map(\.name)))) }
         }
         let services = ServiceGroup(services: [server, loading], logger: Self.quietLogger)
         // Installed before the model is loaded, which takes a while.
@@ -245,6 +256,12 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
     private static func show(_ event: ServerEvent, asJSON: Bool) {
         switch event {
         case .trouble(let sentence): Console.log.error("\(sentence)")
+        case .model(.loaded(let name, let seconds)):
+            Console.log.info(
+                "serve: loaded \(name) in \(decimal(seconds, 2)) s",
+                metadata: ["model": "\(name)", "seconds": .stringConvertible(seconds)])
+        case .model(.dropped(let name)):
+            Console.log.info("serve: dropped \(name), since others need its memory", metadata: ["model": "\(name)"])
         case .served(let request):
             Console.log.info(
                 """

@@ -66,6 +66,9 @@ public final class Featurizer: Sendable {
 
     // MARK: - Features
 
+    /// The smallest number of samples at 16 kHz for which a recording takes more than one pass of the model.
+    public var windowLimit: Int { session.windows.limit }
+
     /// The frames per second before any shortening; 50 in the usual models.
     public var frameRate: Double {
         Double(AudioFile.modelSampleRate) / Double(configuration.convFeatureLayers.hop)
@@ -84,6 +87,28 @@ public final class Featurizer: Sendable {
         else { return 0 }
         let factor = request.upsamples ? 1 : stage.factor
         return (layers.frames(samples: samples) + factor - 1) / factor
+    }
+
+    /// Returns how many numbers the features of a recording are.
+    ///
+    /// - Parameters:
+    ///   - samples: The recording's length at 16 kHz.
+    ///   - request: The layers and their form.
+    /// - Returns: The sum over all layers.
+    /// - Throws: ``FeatureError`` when the model has no such layer.
+    public func numbers(samples: Int, _ request: FeatureRequest) throws(FeatureError) -> Int {
+        let frames = configuration.convFeatureLayers.frames(samples: samples)
+        var sum = 0
+        for layer in request.layers {
+            let stage = try LayerStage(layer, in: configuration)
+            let factor = request.upsamples ? 1 : stage.factor
+            switch request.pooling {
+            case .none: sum += (frames + factor - 1) / factor * stage.dimension
+            case .mean, .max: sum += stage.dimension
+            case .meanStd: sum += 2 * stage.dimension
+            }
+        }
+        return sum
     }
 
     /// Returns the features of one layer for a file.
@@ -120,13 +145,14 @@ public final class Featurizer: Sendable {
     /// - Parameters:
     ///   - recordings: The recordings.
     ///   - request: The layers and their form.
+    ///   - begins: Called when a pass of the model starts.
     /// - Returns: For each recording, its layers in the order requested.
     /// - Throws: ``FeatureError`` when the model has no such layer.
     public func features(
-        of recordings: Recordings, _ request: FeatureRequest
+        of recordings: Recordings, _ request: FeatureRequest, begins: (@Sendable (PassStart) -> Void)? = nil
     ) throws -> InferenceResults<[LayerFeatures]> {
         let stages = try request.layers.map { layer in try LayerStage(layer, in: configuration) }
-        return rows(of: recordings) { try $0.hiddenStates($1, lengths: $2, stages) }
+        return rows(of: recordings, begins: begins) { try $0.hiddenStates($1, lengths: $2, stages) }
             .mapValues(on: session) { [frameRate] _, rows in
                 try zip(zip(request.layers, stages), rows.values).map { pair, values in
                     let (layer, stage) = pair
@@ -148,13 +174,15 @@ public final class Featurizer: Sendable {
     /// - Parameters:
     ///   - recordings: The recordings.
     ///   - request: The layers and their form.
+    ///   - begins: Called when a pass of the model starts.
     ///   - body: Computes a recording's value from its layers.
     /// - Throws: ``FeatureError`` when the model has no such layer.
     public func features<Value: Sendable>(
-        of recordings: Recordings, _ request: FeatureRequest,
+        of recordings: Recordings, _ request: FeatureRequest, begins: (@Sendable (PassStart) -> Void)? = nil,
         _ body: @escaping @Sendable ([LayerFeatures]) throws -> Value
     ) throws -> InferenceResults<Value> {
-        try features(of: recordings, request).mapValues(on: session) { _, features in try body(features) }
+        try features(of: recordings, request, begins: begins).mapValues(on: session) { _, features in try body(features)
+        }
     }
 
     /// Returns the code book entries that the quantizer chooses for many recordings.
@@ -169,10 +197,16 @@ public final class Featurizer: Sendable {
 
     /// Returns the code book entries that the quantizer chooses, as the results are iterated, in the recordings' order.
     ///
+    /// - Parameters:
+    ///   - recordings: The recordings.
+    ///   - begins: Called when a pass of the model starts.
     /// - Throws: ``FeatureError/noQuantizer(checkpoint:reason:)``.
-    public func codes(of recordings: Recordings) throws -> InferenceResults<QuantizerCodes> {
+    public func codes(
+        of recordings: Recordings, begins: (@Sendable (PassStart) -> Void)? = nil
+    ) throws -> InferenceResults<QuantizerCodes> {
         let quantizer = try requireQuantizer()
-        return rows(of: recordings) { try $0.codes($1, lengths: $2) }.mapValues(on: session) { _, rows in
+        return rows(of: recordings, begins: begins) { try $0.codes($1, lengths: $2) }.mapValues(on: session) {
+            _, rows in
             let flat = try rows.values.first?.elements(Int.self) ?? []
             return QuantizerCodes(
                 entries: stride(from: 0, to: flat.count, by: quantizer.groups).map {
@@ -197,14 +231,15 @@ public final class Featurizer: Sendable {
 
     /// Returns the outputs of the model's stages for recordings.
     private func rows(
-        of recordings: Recordings, _ stages: @escaping @Sendable (FeatureModel, Tensor, [Int]) throws -> StageRows
+        of recordings: Recordings, begins: (@Sendable (PassStart) -> Void)?,
+        _ stages: @escaping @Sendable (FeatureModel, Tensor, [Int]) throws -> StageRows
     ) -> InferenceResults<RecordingRows> {
         let passes = session.passes { model, windows in
             try model.rows(of: windows) { try stages(model, $0, $1) }
         }
         let layers = session.input.layers
         return session.results(of: recordings) { windows in
-            try await passes.outputs(of: windows, as: .long)
+            try await passes.outputs(of: windows, as: .long, begins: begins)
         } gatherer: { recording in
             RecordingRows(of: recording, layers: layers)
         }

@@ -31,6 +31,18 @@ public enum NumPyFile {
         return data + Data(text.utf8)
     }
 
+    /// Returns the bytes of a file.
+    ///
+    /// - Parameters:
+    ///   - tensor: The array.
+    ///   - element: The type of its elements in the file.
+    /// - Throws: `TorchError` when memory is short.
+    public static func data(_ tensor: Tensor, as element: Element = .float32) throws -> Data {
+        let tensor = try tensor.detached().to(dtype: element.dtype, device: .cpu).contiguous()
+        return try header(shape: tensor.shape, element)
+            + tensor.withUnsafeMutableBytes { Data(UnsafeRawBufferPointer($0)) }
+    }
+
     /// Writes a tensor; replaces an old file only with a complete new one.
     ///
     /// - Parameters:

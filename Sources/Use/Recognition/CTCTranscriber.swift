@@ -56,6 +56,15 @@ struct CTCTranscriber: Sendable {
         }
     }
 
+    /// Returns a transcriber that prefers more words; the same for greedy decoding, and for words that cannot be
+    /// spelled.
+    func preferring(_ words: [String]) -> CTCTranscriber {
+        guard !words.isEmpty, case .beam(let decoder) = decoder,
+            let other = try? decoder.with(moreHotWords: words)
+        else { return self }
+        return CTCTranscriber(writing, frameSeconds: frameSeconds, decoder: .beam(other))
+    }
+
     /// Returns a decoder that consumes log-probabilities as they arrive, or nil if the method needs all of them at
     /// once.
     func stream(_ detail: TranscriptionDetail) -> GreedyTranscription? {

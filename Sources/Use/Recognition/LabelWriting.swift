@@ -69,6 +69,16 @@ struct LabelWriting: Sendable {
         }
     }
 
+    /// Returns the beginning of a text that no further words change, in its final form.
+    ///
+    /// - Parameter text: The words so far and the separators between them.
+    /// - Returns: The text; where punctuation is joined to the word before it, without the last word.
+    func settled(_ text: String) -> String {
+        let text = finished(text)
+        guard cleansUp else { return text }
+        return text.range(of: " ", options: .backwards).map { String(text[..<$0.lowerBound]) } ?? ""
+    }
+
     /// Returns a word in its final form.
     ///
     /// - Parameter text: The word.

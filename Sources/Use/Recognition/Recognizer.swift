@@ -195,14 +195,19 @@ public final class Recognizer: Sendable {
     ///   - recordings: The recordings.
     ///   - detail: The amount of detail to keep.
     ///   - kind: The kind of the requests; a recording of one window may share its pass with others of the same kind.
+    ///   - hotWords: Words to prefer, beside those of the decoder; for a beam search only (``hotWords(in:)``).
     ///   - begins: Called when a pass of the model starts.
+    ///   - heard: Called on the model's thread with a recording's words so far, after each of its windows; for greedy
+    ///     decoding only, since a beam search may revise its words up to the recording's end.
     /// - Returns: Words with times and confidences of each recording.
     public func transcriptions(
         of recordings: Recordings, detail: TranscriptionDetail = .characters, as kind: PassKind = .long,
-        begins: (@Sendable (PassStart) -> Void)? = nil
+        hotWords: [String] = [], begins: (@Sendable (PassStart) -> Void)? = nil,
+        heard: (@Sendable (TranscriptionPart) -> Void)? = nil
     ) -> InferenceResults<Transcription> {
-        recognized(recordings, stream: transcriber.stream(detail), as: kind, begins: begins)
-            .mapResults { [transcriber] finished in
+        let transcriber = transcriber.preferring(hotWords)
+        return recognized(recordings, stream: transcriber.stream(detail), as: kind, begins: begins, heard: heard)
+            .mapResults { finished in
                 // In parallel: on a GPU, a beam search takes longer than the model.
                 try await ParallelMap.map(finished.map(\.result)) { result in
                     result.flatMap { scores in Result { try scores.transcription(by: transcriber, detail) } }
@@ -224,7 +229,13 @@ public final class Recognizer: Sendable {
     /// - Parameter recordings: The recordings.
     /// - Returns: [frames, labels], row-major, of each recording.
     public func logProbabilities(of recordings: Recordings) -> InferenceResults<[Float]> {
-        recognized(recordings, stream: nil).mapValues { $1.scores }
+        logProbabilities(of: recordings, as: .long)
+    }
+
+    func logProbabilities(
+        of recordings: Recordings, as kind: PassKind, begins: (@Sendable (PassStart) -> Void)? = nil
+    ) -> InferenceResults<[Float]> {
+        recognized(recordings, stream: nil, as: kind, begins: begins).mapValues { $1.scores }
     }
 
     /// Recognizes recordings as their results are iterated, and also returns the log-probabilities.
@@ -251,13 +262,13 @@ public final class Recognizer: Sendable {
     /// not kept.
     private func recognized(
         _ recordings: Recordings, stream: GreedyTranscription?, as kind: PassKind = .long,
-        begins: (@Sendable (PassStart) -> Void)? = nil
+        begins: (@Sendable (PassStart) -> Void)? = nil, heard: (@Sendable (TranscriptionPart) -> Void)? = nil
     ) -> InferenceResults<RecordingScores> {
         let (labels, input) = (symbols.count, session.input)
         return session.results(of: recordings) { [passes] windows in
             try await passes.outputs(of: windows, as: kind, begins: begins)
         } gatherer: { recording in
-            RecordingScores(of: recording, labels: labels, input: input, stream: stream)
+            RecordingScores(of: recording, labels: labels, input: input, stream: stream, heard: heard)
         }
     }
 

@@ -29,11 +29,14 @@ extension Recognizer {
     ///   - transcript: The spoken text, in the dictionary's letters, with whitespace between words.
     ///   - heard: Called after every pass with the seconds of audio that have passed through the model; for recordings
     ///     of hours, finding the path afterwards takes about as long again.
+    ///   - kind: The kind of the request.
+    ///   - begins: Called when a pass of the model starts.
     /// - Returns: Words and characters with times and confidences.
     /// - Throws: `DecoderError` when the transcript is empty, has characters that the dictionary lacks, or is too long
     ///   for the recording; the errors of recognition.
     public func align(
-        _ recording: Recording, transcript: String, heard: ((Double) -> Void)? = nil
+        _ recording: Recording, transcript: String, heard: ((Double) -> Void)? = nil, as kind: PassKind = .long,
+        begins: (@Sendable (PassStart) -> Void)? = nil
     ) async throws -> TimedTranscript {
         let words = transcriber.writing.words(in: transcript)
         guard !words.isEmpty else { throw DecoderError.emptyTranscript }
@@ -44,7 +47,9 @@ extension Recognizer {
             return labels
         }
         let separator = alphabet.wordBoundary.map { [$0] } ?? []
-        let results = try await logProbabilities(of: Recordings([recording])).all { heard?($0.seconds) }
+        let results = try await logProbabilities(of: Recordings([recording]), as: kind, begins: begins).all {
+            heard?($0.seconds)
+        }
         let scores = try results[0].get()
         let alignment = try transcriber.align(Array(spelled.joined(separator: separator)), scores)
         return transcriber.transcription(

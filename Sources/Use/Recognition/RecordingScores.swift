@@ -7,6 +7,8 @@ struct RecordingScores: WindowGatherer {
     /// The log-probabilities [frames, labels]; empty where a stream consumes them.
     private(set) var scores: [Float] = []
     private var stream: GreedyTranscription?
+    /// Called with the words so far after every window.
+    private let heard: (@Sendable (TranscriptionPart) -> Void)?
     /// The recording's length in samples at 16 kHz, known at its end.
     private var samples = 0
 
@@ -17,8 +19,13 @@ struct RecordingScores: WindowGatherer {
     ///   - labels: The number of labels of the model.
     ///   - input: The audio input that the model expects.
     ///   - stream: The decoder that consumes log-probabilities; nil to keep them.
-    init(of recording: Recording, labels: Int, input: ModelInput, stream: GreedyTranscription?) {
+    ///   - heard: Called with the words so far after every window, if there is a stream.
+    init(
+        of recording: Recording, labels: Int, input: ModelInput, stream: GreedyTranscription?,
+        heard: (@Sendable (TranscriptionPart) -> Void)? = nil
+    ) {
         name = recording.name
+        self.heard = heard
         self.stream = stream
         guard stream == nil else { return }
         // Avoids copying hours of log-probabilities as they grow. The length in a header is trusted up to ten hours.
@@ -30,6 +37,7 @@ struct RecordingScores: WindowGatherer {
         guard Recognizer.isFinite(part) else { throw InferenceError.notFinite(recording: name) }
         guard stream != nil else { return scores.append(contentsOf: part) }
         try stream?.append(part)
+        if let heard, let stream { heard(stream.part) }
     }
 
     mutating func finished(samples: Int) -> RecordingScores {

@@ -73,6 +73,16 @@ public struct Transcription: Sendable, Equatable, Codable {
     }
 }
 
+/// The words of a recording that has not been recognized to its end; more follow, and these do not change.
+public struct TranscriptionPart: Sendable {
+    /// The beginning of the text.
+    public var text: String
+    /// The words so far, if requested.
+    public var words: [TimedText]
+    /// Their letters, if requested.
+    public var characters: [TimedText]
+}
+
 /// A transcription with the log-probabilities that it was decoded from.
 public struct Recognition: Sendable {
     /// The transcription.

@@ -22,6 +22,11 @@ struct TranscriptionBuilder: Sendable {
         self.detail = detail
     }
 
+    /// The words so far, without an unfinished one.
+    var part: TranscriptionPart {
+        TranscriptionPart(text: writing.settled(text), words: words, characters: characters)
+    }
+
     mutating func append(_ label: AlignedLabel) {
         labelCount += 1
         scoreSum += label.score
@@ -81,6 +86,9 @@ struct GreedyTranscription: Sendable {
         stream = GreedyStream(decoder, labels: labels)
         self.builder = builder
     }
+
+    /// The words so far, without an unfinished one.
+    var part: TranscriptionPart { builder.part }
 
     /// Adds the log-probabilities [frames, labels] of the next frames.
     mutating func append(_ scores: [Float]) throws(DecoderError) {

@@ -9,7 +9,7 @@ import W2VRecognition
 ///
 ///     let server = Server(ServerOptions(), facts: facts)
 ///     let address = try await server.start()
-///     server.serve(try await Recognizer(checkpoint: checkpoint))
+///     await server.serve(try await Recognizer(checkpoint: checkpoint))
 ///     print("listening on \(address)")
 ///     // Until it is to end:
 ///     await server.stop(within: .seconds(30))
@@ -17,9 +17,7 @@ import W2VRecognition
 /// Short recordings that arrive while the model is busy share its next pass. Long recordings take turns with them, so
 /// that they block nobody. Results are those of a `Recognizer`.
 ///
-/// In a group of services (swift-service-lifecycle), `run` serves until the group shuts down:
-///
-///     try await ServiceGroup(services: [server], gracefulShutdownSignals: [.sigterm], logger: logger).run()
+/// In a group of services (swift-service-lifecycle), `run` serves, once started, until the group shuts down.
 public final class Server: Service, Sendable {
     let core: ServerCore
     private let listener = Mutex<Listener?>(nil)
@@ -30,11 +28,25 @@ public final class Server: Service, Sendable {
     ///   - options: The address to listen on and the limits of requests.
     ///   - facts: The description of the model.
     ///   - report: Called with each event, on any thread.
-    public init(
+    public convenience init(
         _ options: ServerOptions = ServerOptions(), facts: ModelFacts,
         report: @escaping @Sendable (ServerEvent) -> Void = { _ in }
     ) {
-        core = ServerCore(options, facts: facts, report: report)
+        self.init(options, models: [ServedModel(facts: facts)], report: report)
+    }
+
+    /// Makes a server of several models, each of which is loaded at its first use.
+    ///
+    /// - Parameters:
+    ///   - options: The address to listen on and the limits of requests.
+    ///   - models: At least one model; their names are distinct.
+    ///   - report: Called with each event, on any thread.
+    public init(
+        _ options: ServerOptions = ServerOptions(), models: [ServedModel],
+        report: @escaping @Sendable (ServerEvent) -> Void = { _ in }
+    ) {
+        precondition(!models.isEmpty, "a server needs a model")
+        core = ServerCore(options, models: models, report: report)
     }
 
     deinit { core.uploads.remove() }
@@ -55,7 +67,8 @@ public final class Server: Service, Sendable {
         let listener = Listener(
             RequestHandler(core: core),
             limits: ConnectionLimits(bodyBytes: options.maximumUploadBytes, stallSeconds: options.stallSeconds),
-            maximumConnections: min(options.maximumConnections, Self.connectionsWithinFileLimit()), encryption: encryption)
+            maximumConnections: min(options.maximumConnections, Self.connectionsWithinFileLimit()),
+            encryption: encryption)
         let found: SocketAddress
         do {
             found = try await listener.start(on: address.socket)
@@ -73,7 +86,12 @@ public final class Server: Service, Sendable {
     /// Answers requests with a model from now on.
     ///
     /// - Parameter recognizer: The model; others may use it at the same time.
-    public func serve(_ recognizer: Recognizer) { core.use(recognizer) }
+    public func serve(_ recognizer: Recognizer) async { await core.use(recognizer) }
+
+    /// Loads the first model, and answers requests from now on.
+    ///
+    /// - Throws: The error of loading it.
+    public func loadFirstModel() async throws { try await core.loadFirst() }
 
     /// Stops the server: refuses new connections, completes requests in flight, and removes the uploads.
     ///

@@ -5,21 +5,17 @@ import W2VRecognition
 
 /// The state that all requests to a server share.
 final class ServerCore: Sendable {
-    /// A model that is ready.
-    struct Model: Sendable {
-        var recognizer: Recognizer
-        /// The queue of long recordings, which run one at a time, alternating with the short ones.
-        let long = Turnstile()
-    }
-
     private struct State {
-        var model: Model?
+        var isReady = false
         var isStopping = false
         var access: AccessRules
     }
 
     let options: ServerOptions
-    let facts: ModelFacts
+    /// The models; there is at least one.
+    let store: ModelStore
+    /// The queue of each model's long recordings, which run one at a time, alternating with the short ones.
+    let turnstiles: [Turnstile]
     let uploads: UploadFolder
     let metrics = Metrics()
     let room: WaitingRoom
@@ -33,10 +29,11 @@ final class ServerCore: Sendable {
     private let slowWork = BlockingWork("large uploads", threads: 1)
 
     init(
-        _ options: ServerOptions, facts: ModelFacts, report: @escaping @Sendable (ServerEvent) -> Void
+        _ options: ServerOptions, models: [ServedModel], report: @escaping @Sendable (ServerEvent) -> Void
     ) {
         self.options = options
-        self.facts = facts
+        store = ModelStore(models, limit: options.maximumModelBytes) { report(.model($0)) }
+        turnstiles = models.map { _ in Turnstile() }
         uploads = UploadFolder(in: options.temporaryFolder)
         // Strict until the listening address is known.
         state = Mutex(State(access: AccessRules(options, isLocal: true)))
@@ -46,7 +43,7 @@ final class ServerCore: Sendable {
 
     var uptime: Double { (ContinuousClock.now - began) / .seconds(1) }
     var isStopping: Bool { state.withLock { $0.isStopping } }
-    var isReady: Bool { state.withLock { $0.model != nil } }
+    var isReady: Bool { state.withLock { $0.isReady } }
 
     /// Whether the server can recognize: `ok`, or the reason why not.
     var status: String { isStopping ? "stopping" : !isReady ? "loading" : uploads.isUsable ? "ok" : "no_storage" }
@@ -60,9 +57,25 @@ final class ServerCore: Sendable {
         state.withLock { $0.access = rules }
     }
 
-    func use(_ recognizer: Recognizer) {
-        let model = Model(recognizer: recognizer)
-        state.withLock { $0.model = model }
+    /// The first model.
+    var first: ServedModel { store.models[0] }
+
+    /// Uses a model that is already in memory as the first one.
+    func use(_ recognizer: Recognizer) async {
+        await store.provide(.recognizer(recognizer), for: 0)
+        state.withLock { $0.isReady = true }
+    }
+
+    /// Loads the first model.
+    ///
+    /// - Throws: The error of loading it.
+    func loadFirst() async throws {
+        do {
+            _ = try await store.lease(0, for: first.firstRole)
+        } catch ModelStore.Failure.unloadable(_, let error) {
+            throw error
+        }
+        state.withLock { $0.isReady = true }
     }
 
     func stop() { state.withLock { $0.isStopping = true } }
@@ -75,75 +88,29 @@ final class ServerCore: Sendable {
         report(.served(request))
     }
 
-    /// Returns the model.
+    /// Checks that the server answers requests.
     ///
-    /// - Throws: `RequestError` while there is no model, and when the server is stopping.
-    func model() throws -> Model {
-        let (model, isStopping) = state.withLock { ($0.model, $0.isStopping) }
-        if isStopping { throw RequestError.stopping }
-        guard let model else { throw RequestError.loading }
-        return model
+    /// - Throws: `RequestError` while the first model is being loaded, and when the server is stopping.
+    func requireReady() throws {
+        let state = state.withLock { $0 }
+        if state.isStopping { throw RequestError.stopping }
+        guard state.isReady else { throw RequestError.loading }
     }
 
-    /// Receives an upload.
-    ///
-    /// - Parameter call: The request.
-    /// - Returns: The upload, and its model: a request that has begun is completed even when the server stops.
-    /// - Throws: `RequestError` and others.
-    func receive(_ call: Call) async throws -> (Upload, Model) {
-        // Before an upload that could not be answered.
-        let model = try model()
-        try room.check()
-        return (try await Upload.receive(call, in: uploads), model)
-    }
-
-    /// Recognizes an upload; a task that is canceled, because its client has gone, stops soon.
-    ///
-    /// - Parameters:
-    ///   - upload: The upload.
-    ///   - model: The model.
-    ///   - detail: The least amount of detail to keep.
-    /// - Returns: The transcription.
-    /// - Throws: `RequestError` and others.
-    func recognize(
-        _ upload: Upload, by model: Model, detail: TranscriptionDetail
-    ) async throws -> Transcription {
-        let place = try room.enter()
-        defer { place.leave() }
-        let window = model.recognizer.windowLimit
+    /// Decodes an upload, on a thread for large or for small ones.
+    func decode(_ upload: Upload, window: Int) async throws -> DecodedUpload {
         let work = upload.byteCount > 4 << 20 ? slowWork : quickWork
-        let decoded = try await work.run { [uploads, options] job in
+        return try await work.run { [uploads, options] job in
             try DecodedUpload(
                 upload, in: uploads, window: window, maximumSeconds: options.maximumAudioSeconds,
                 isCancelled: { job.isCancelled })
         }
-        try Task.checkCancellation()
-        do {
-            guard decoded.isLong else {
-                return try await transcribe(decoded, by: model, detail: detail, as: .short, place: place)
-            }
-            return try await model.long.take { [self] in
-                try await transcribe(decoded, by: model, detail: detail, as: .long, place: place)
-            }
-        } catch  where decoded.peak > Self.loudest && !(error is CancellationError) {
-            throw RequestError.tooLoud(upload.name, peak: decoded.peak)
-        }
     }
 
-    private func transcribe(
-        _ upload: DecodedUpload, by model: Model, detail: TranscriptionDetail, as kind: PassKind,
-        place: WaitingRoom.Place
-    ) async throws -> Transcription {
-        let results = model.recognizer.transcriptions(of: Recordings([upload.recording]), detail: detail, as: kind) {
-            [metrics] start in
-            place.begin()
-            if kind == .short, start.position == 0 { metrics.passes(recordings: start.requests) }
-        }
-        return try await results.all()[0].get()
+    /// Runs work that takes a while on another thread.
+    func work<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await quickWork.run { _ in try body() }
     }
-
-    /// The multiple of full scale beyond which the recording is to blame for NaN or infinite outputs.
-    private static let loudest: Float = 100
 
     /// Formats a transcription, on another thread since long recordings take long.
     func text(_ write: @escaping @Sendable ((String) -> Void) throws -> Void) async throws -> Data {

@@ -10,6 +10,8 @@ public struct ServerOptions: Sendable {
     public var maximumUploadBytes = 256 << 20
     /// The longest recording, in seconds.
     public var maximumAudioSeconds = 7200.0
+    /// The most memory of all models, in bytes; nil for no limit.
+    public var maximumModelBytes: Int?
     /// The most requests that wait for the model, and the most open live inputs.
     public var maximumWaiting = 64
     /// The number of seconds after which a stalled connection is closed.
@@ -124,4 +126,6 @@ public enum ServerEvent: Sendable {
     /// A failure of the server itself: of listening, which is retried, or of a request through no fault of its own. The
     /// sentence gives the reason.
     case trouble(String)
+    /// A model was loaded or dropped.
+    case model(ModelEvent)
 }

@@ -69,11 +69,24 @@ public struct BeamSearchDecoder: Sendable {
         return BeamSearchDecoder(self, options)
     }
 
-    private init(_ other: BeamSearchDecoder, _ options: BeamSearchOptions) {
+    /// Returns the same decoder with more hot words, which shares the language model and the lexicon.
+    ///
+    /// - Parameter words: Words to prefer beside those of the options.
+    /// - Throws: `DecoderError` for words that cannot be spelled.
+    public func with(moreHotWords words: [String]) throws(DecoderError) -> BeamSearchDecoder {
+        var options = options
+        options.hotWords += words
+        return BeamSearchDecoder(
+            self, options,
+            hotWords: try HotWords(
+                options.hotWords, weight: options.hotWordWeight, alphabet: alphabet, lexicon: lexicon))
+    }
+
+    private init(_ other: BeamSearchDecoder, _ options: BeamSearchOptions, hotWords: HotWords? = nil) {
         alphabet = other.alphabet
         model = other.model
         lexicon = other.lexicon
-        hotWords = other.hotWords
+        self.hotWords = hotWords ?? other.hotWords
         self.options = options
     }
 

@@ -1,5 +1,7 @@
 import Foundation
+import W2VBackbone
 import W2VBase
+import W2VInterchange
 import W2VTorch
 
 /// Clusters of a model's features, whose indices serve as pseudo-phonemes.
@@ -102,11 +104,30 @@ public struct UnitModel: Sendable {
     ///   - path: The units' name in error messages.
     /// - Throws: ``FeatureError``, naming the difference.
     public func require(_ featurizer: Featurizer, path: String) throws {
-        if let stage = try? LayerStage(layer, in: featurizer.configuration), stage.dimension != clusters.dimension {
-            throw FeatureError.dimension(found: stage.dimension, expected: clusters.dimension)
+        try require(
+            fingerprint: featurizer.fingerprint, of: featurizer.name, featurizer.configuration, path: path)
+    }
+
+    /// Checks that a checkpoint is the one whose features were clustered; reads all of its weights.
+    ///
+    /// - Parameters:
+    ///   - checkpoint: The checkpoint.
+    ///   - path: The units' name in error messages.
+    /// - Throws: ``FeatureError``, naming the difference.
+    public func require(_ checkpoint: Checkpoint, path: String) throws {
+        try require(
+            fingerprint: checkpoint.fingerprint(), of: checkpoint.url.relativePath,
+            checkpoint.description.model, path: path)
+    }
+
+    private func require(
+        fingerprint: String, of name: String, _ configuration: ModelConfiguration, path: String
+    ) throws(FeatureError) {
+        if let stage = try? LayerStage(layer, in: configuration), stage.dimension != clusters.dimension {
+            throw .dimension(found: stage.dimension, expected: clusters.dimension)
         }
-        guard featurizer.fingerprint == fingerprint else {
-            throw FeatureError.otherCheckpoint(units: path, trainedOn: checkpoint, checkpoint: featurizer.name)
+        guard fingerprint == self.fingerprint else {
+            throw .otherCheckpoint(units: path, trainedOn: checkpoint, checkpoint: name)
         }
     }
 

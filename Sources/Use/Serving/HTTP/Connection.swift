@@ -17,6 +17,8 @@ struct ConnectionLimits: Sendable {
     var stallSeconds: Double
     /// The seconds in which a head has to arrive.
     var headSeconds: Double { min(30, stallSeconds) }
+    /// The seconds after which a connection that waits for its next request is closed to make room for others.
+    var idleSeconds: Double { min(5, stallSeconds) }
     /// The least bytes per second of a body that the server waits for, beyond the first two stalls.
     var leastRate = 512.0
     /// The most bytes of a WebSocket's message.
@@ -152,7 +154,9 @@ final class Connection: ChannelInboundHandler, RemovableChannelHandler, @uncheck
     /// Ends the connection if no request is in flight and nothing has come for a while.
     func closeIfIdle() {
         channel.eventLoop.execute { [self] in
-            if case .idle = state, gate.headBytes == 0, idleSince + .seconds(1) < .now() { close() }
+            if case .idle = state, gate.headBytes == 0, idleSince + .init(seconds: limits.idleSeconds) < .now() {
+                close()
+            }
         }
     }
 
@@ -472,7 +476,8 @@ final class Connection: ChannelInboundHandler, RemovableChannelHandler, @uncheck
             headers.replaceOrAdd(name: RequestIdentifier.header, value: identifier)
             headers.replaceOrAdd(name: "Connection", value: "close")
             channel.write(
-                HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: reply.status, headers: headers)),
+                HTTPServerResponsePart.head(
+                    HTTPResponseHead(version: .http1_1, status: reply.status, headers: headers)),
                 promise: nil)
             channel.write(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: body))), promise: nil)
             channel.writeAndFlush(HTTPServerResponsePart.end(nil), promise: nil)

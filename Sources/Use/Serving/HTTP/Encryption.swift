@@ -37,7 +37,8 @@ public struct ServerCertificate: Sendable {
         let privateKey: NIOSSLPrivateKey
         do {
             // Without this, a key with a passphrase would ask for it on the terminal.
-            privateKey = try NIOSSLPrivateKey(file: key.path, format: .pem) { (setter: NIOSSLPassphraseSetter<[UInt8]>) in
+            privateKey = try NIOSSLPrivateKey(file: key.path, format: .pem) {
+                (setter: NIOSSLPassphraseSetter<[UInt8]>) in
                 setter([])
             }
         } catch {

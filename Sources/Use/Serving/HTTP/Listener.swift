@@ -132,7 +132,9 @@ final class Listener: Sendable {
         if isStopping { connection.stop() }
     }
 
-    private func closeIdle() { for connection in state.withLock({ Array($0.connections.values) }) { connection.closeIfIdle() } }
+    private func closeIdle() {
+        for connection in state.withLock({ Array($0.connections.values) }) { connection.closeIfIdle() }
+    }
 
     private func takeWaiter() -> CheckedContinuation<Void, Never>? {
         state.withLock { state in
@@ -154,6 +156,7 @@ final class AcceptGate: ChannelDuplexHandler {
     private let onFull: () -> Void
     private var count = 0
     private var isReadHeld = false
+    private var isAskingAgain = false
 
     /// Makes a gate.
     ///
@@ -179,8 +182,19 @@ final class AcceptGate: ChannelDuplexHandler {
     func read(context: ChannelHandlerContext) {
         guard count < most else {
             isReadHeld = true
-            return onFull()
+            return makeRoom(context)
         }
         context.read()
+    }
+
+    /// Asks for connections to be closed, until there is room.
+    private func makeRoom(_ context: ChannelHandlerContext) {
+        guard isReadHeld, !isAskingAgain, context.channel.isActive else { return }
+        onFull()
+        isAskingAgain = true
+        context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [self] in
+            isAskingAgain = false
+            makeRoom(context)
+        }
     }
 }

@@ -24,6 +24,8 @@ struct Reply: Sendable {
     var headers = HTTPHeaders()
     /// The seconds of audio recognized for the response.
     var audioSeconds = 0.0
+    /// The same for a stream, once it has ended.
+    var streamedSeconds: (@Sendable () -> Double)?
     /// Called when a stream has ended, with whether all of it was sent.
     var onEnd: (@Sendable (Bool) -> Void)?
 

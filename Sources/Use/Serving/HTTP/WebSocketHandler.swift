@@ -193,7 +193,9 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
     private func takeClose(_ bytes: ByteBuffer) {
         let count = bytes.readableBytes
         let code = bytes.getInteger(at: bytes.readerIndex, as: UInt16.self)
-        let isKnown = code.map { (1000...1003).contains($0) || (1007...1014).contains($0) || (3000...4999).contains($0) }
+        let isKnown = code.map {
+            (1000...1003).contains($0) || (1007...1014).contains($0) || (3000...4999).contains($0)
+        }
         guard count == 0 || count >= 2 && isKnown == true else {
             return fail(Fault(sentence: "The frame that closes the WebSocket has no valid code.", code: 1002))
         }

@@ -25,19 +25,22 @@ struct LiveSession: Sendable {
         var message: String
     }
 
-    private let recognizer: Recognizer
-    private let rate: Result<Int, RequestError>
+    private let core: ServerCore
+    private let wanted: Result<(model: Int, rate: Int?), RequestError>
     private let heard: @Sendable (Double) -> Void
 
     /// Prepares a session.
     ///
     /// - Parameters:
-    ///   - recognizer: The model.
-    ///   - rate: The samples per second, or the error in the request.
+    ///   - core: The server.
+    ///   - wanted: The model's index and the samples per second, if given, or the error in the request.
     ///   - heard: Called with the seconds of audio that the model has processed since the last call.
-    init(_ recognizer: Recognizer, rate: Result<Int, RequestError>, heard: @escaping @Sendable (Double) -> Void) {
-        self.recognizer = recognizer
-        self.rate = rate
+    init(
+        _ core: ServerCore, _ wanted: Result<(model: Int, rate: Int?), RequestError>,
+        heard: @escaping @Sendable (Double) -> Void
+    ) {
+        self.core = core
+        self.wanted = wanted
         self.heard = heard
     }
 
@@ -46,18 +49,26 @@ struct LiveSession: Sendable {
     /// - Parameter client: The WebSocket.
     /// - Returns: The seconds of audio that were processed.
     func run(_ client: WebSocket) async -> Double {
-        let samplesPerSecond: Int
+        let rate: Int?
+        let lease: ModelStore.Lease
         var live: LiveRecognizer
         do {
-            samplesPerSecond = try rate.get()
-            live = try LiveRecognizer(recognizer, sampleRate: samplesPerSecond)
+            let wanted = try wanted.get()
+            rate = wanted.rate
+            lease = try await core.lease(wanted.model, for: .text)
+            live = try LiveRecognizer(lease.model.requireRecognizer())
         } catch {
-            await refuse(client, RequestError(error).description, code: 1008)
+            let error = RequestError(error)
+            if let hidden = error.hidden { core.tell(.trouble("\(LiveSocket.path): \(hidden)")) }
+            await refuse(client, error.description, code: error.status.code < 500 ? 1008 : 1011)
             return 0
         }
+        // The model stays in memory until the session has ended.
+        defer { withExtendedLifetime(lease) {} }
+        let samplesPerSecond = AudioFile.modelSampleRate
         let inbox = LiveBuffer(most: 30 * samplesPerSecond)
         let reading = Task {
-            let end = await read(client, into: inbox)
+            let end = await read(client, rate: rate, into: inbox)
             await inbox.end()
             return end
         }
@@ -102,8 +113,8 @@ struct LiveSession: Sendable {
         client.close(code: code)
     }
 
-    private func read(_ client: WebSocket, into inbox: LiveBuffer) async -> End {
-        var audio = RawAudioInput()
+    private func read(_ client: WebSocket, rate: Int?, into inbox: LiveBuffer) async -> End {
+        var audio = LiveAudioInput(rate: rate)
         do {
             let end = try await read(client, &audio, into: inbox)
             switch end {
@@ -117,16 +128,23 @@ struct LiveSession: Sendable {
             case .closed: .closed(hasHalfSample: hasHalfSample)
             case .gone, .refused, .stopping: end
             }
-        } catch {
-                        return .refused(
+        } catch let error as LiveInputError {
+            if case .otherRate(let rate, let given) = error {
+                return .refused(
+                    "the WAV header says \(rate) samples a second, but the parameter rate is \(given); leave it out",
+                    code: 1008)
+            }
+            return .refused(
                 "\(error.problem); send the file to /v1/transcribe, or decode it first "
                     + "(ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -)", code: 1003)
+        } catch {
+            return .refused("\(error)", code: 1011)
         }
     }
 
     private func read(
-        _ client: WebSocket, _ audio: inout RawAudioInput, into inbox: LiveBuffer
-    ) async throws(RawAudioInput.NotRaw) -> End {
+        _ client: WebSocket, _ audio: inout LiveAudioInput, into inbox: LiveBuffer
+    ) async throws -> End {
         while true {
             switch await client.next() {
             case .message(.binary(let bytes)): await inbox.add(try audio.append(bytes))

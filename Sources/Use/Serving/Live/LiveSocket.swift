@@ -8,7 +8,12 @@ enum LiveSocket {
     /// The route.
     static let path = "/v1/live"
     /// The parameters that the route accepts.
-    static let names = Parameters.Names(used: ["rate"])
+    static let parameters = ParameterList([
+        Parameter(
+            name: "rate", kind: .integer(LiveAudioInput.rates),
+            help: "Samples per second; that of a WAV header, or 16000, if none is given"),
+        .model,
+    ])
 
     /// Answers the request that opens a WebSocket.
     ///
@@ -17,13 +22,16 @@ enum LiveSocket {
     /// - Throws: `RequestError` for a request that does not open a WebSocket.
     static func begin(_ call: Call) throws -> WebSocketUpgrade {
         let (core, request) = (call.core, call.request)
-        let model = try core.model()
+        try core.requireReady()
         try checkOpening(request, path: call.path)
-        let rate = rate(of: call)
+        let wanted = Result {
+            let parameters = try call.parameters()
+            return (model: try core.choose(parameters["model"], for: .text), rate: parameters.integer("rate"))
+        }.mapError { RequestError($0) }
         guard core.metrics.liveBegins(most: core.options.maximumWaiting) else { throw RequestError.tooMany }
         return WebSocketUpgrade(subprotocol: subprotocol(request)) { socket in
             let began = ContinuousClock.now
-            let session = LiveSession(model.recognizer, rate: rate, heard: { core.metrics.liveHeard(seconds: $0) })
+            let session = LiveSession(core, wanted) { core.metrics.liveHeard(seconds: $0) }
             let seconds = await session.run(socket)
             core.metrics.liveEnds()
             core.finished(
@@ -59,16 +67,5 @@ enum LiveSocket {
     private static func subprotocol(_ request: Request) -> String? {
         let offered = request.headers[canonicalForm: "sec-websocket-protocol"].map(String.init)
         return offered.first { $0 == "realtime" } ?? offered.first { $0.hasPrefix(APIKeys.subprotocol) }
-    }
-
-    private static func rate(of call: Call) -> Result<Int, RequestError> {
-        Result {
-            guard let text = try call.parameters()["rate"] else { return AudioFile.modelSampleRate }
-            guard let rate = Int(text), (1000...1_000_000).contains(rate) else {
-                throw RequestError.bad(
-                    "The rate is \(text.prefix(40))", "it must be from 1000 to 1000000 samples a second")
-            }
-            return rate
-        }.mapError { RequestError($0) }
     }
 }

@@ -54,7 +54,8 @@ struct AccessRules: Sendable {
     static func headers(for origin: String) -> HTTPHeaders {
         [
             "Access-Control-Allow-Origin": origin, "Vary": "Origin",
-            "Access-Control-Expose-Headers": "Retry-After, \(Reply.ignoredParameters), \(RequestIdentifier.header)",
+            "Access-Control-Expose-Headers":
+                "Retry-After, Alignment-Doubt, \(Reply.ignoredParameters), \(RequestIdentifier.header)",
         ]
     }
 

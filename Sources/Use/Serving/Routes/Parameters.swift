@@ -1,106 +1,77 @@
-import W2VBase
-
-/// The parameters of a request: those of the query and the form's fields.
+/// The parameters of a request: those of the query and the form's fields, checked against their declarations.
 ///
 /// Each parameter may be in either place. Unknown names are refused: a misspelled `format` would otherwise select the
-/// default format.
+/// default format. An empty value is the same as none.
 struct Parameters: Sendable {
-    /// The parameter names that a route accepts.
-    struct Names: Sendable {
-        /// The names that have an effect.
-        var used: [String]
-        /// Those of `used` that are lists, with or without brackets.
-        var lists: [String] = []
-        /// Names from other servers' interfaces: accepted so that their clients work, and reported as ignored.
-        var ignored: [String] = []
-        /// Whether any name is accepted, for a page that reads its own query.
-        var takesAny = false
-
-        /// No names.
-        static let none = Names(used: [])
-
-        /// Whether a name is accepted, with or without the brackets of lists and objects.
-        func knows(_ name: String) -> Bool {
-            takesAny || used.contains(name) || (lists + ignored).contains(Parameters.stem(name))
-        }
-
-        /// Refuses an unknown name.
-        ///
-        /// - Parameters:
-        ///   - name: The name, with the brackets of lists and objects (`include[]`, `chunking_strategy[type]`).
-        ///   - path: The route.
-        /// - Throws: `RequestError` that suggests the nearest name.
-        func check(_ name: String, for path: String) throws {
-            guard !knows(name) else { return }
-            let shown = "\"\(name.prefix(80))\""
-            guard !used.isEmpty else {
-                throw RequestError.bad("\(path) has no parameters, and \(shown) was given", "leave it out")
-            }
-            let nearest = Self.nearest(to: name, among: used).map { "the nearest is \"\($0)\", and all are " }
-            throw RequestError.bad(
-                "\(path) has no parameter \(shown)",
-                "\(nearest ?? "it has ")\((used + ignored).joined(separator: ", "))"
-            )
-        }
-
-        /// Returns the name that was probably meant, or nil if no name is similar.
-        private static func nearest(to name: String, among names: [String]) -> String? {
-            let letters = name.lowercased().prefix(80)
-            guard !letters.isEmpty else { return nil }
-            func distance(_ other: String) -> Int {
-                // A name that contains the other one, such as rate and sample_rate, is nearer than any edit.
-                if name.lowercased().contains(other) || name.count > 2 && other.contains(name.lowercased()) { return 0 }
-                // fromat means response_format, not stream.
-                let parts = other.split(separator: "_").map(String.init) + [other]
-                return parts.map { $0.editDistance(to: letters) }.min() ?? 0
-            }
-            let nearest = names.min { distance($0) < distance($1) }
-            return nearest.flatMap { 2 * distance($0) <= max(letters.count, $0.count) ? $0 : nil }
-        }
-    }
-
-    private var values: [(name: String, value: String)] = []
-    private let names: Names
+    private var values: [(parameter: Parameter, value: String)] = []
+    private let known: ParameterList
 
     /// Checks and stores parameters.
     ///
     /// - Parameters:
     ///   - values: Names and values.
-    ///   - names: The names that the route accepts.
+    ///   - known: The parameters that the route accepts.
     ///   - path: The route.
-    /// - Throws: `RequestError` for an unknown name.
-    init(_ values: [(name: String, value: String)], known names: Names, for path: String) throws {
-        self.names = names
+    /// - Throws: `RequestError` for an unknown name, an invalid value, and a parameter that is given twice.
+    init(_ values: [(name: String, value: String)], known: ParameterList, for path: String) throws {
+        self.known = known
         for (name, value) in values {
-            try names.check(name, for: path)
-            self.values.append((name, value))
+            try known.check(name, for: path)
+            guard let parameter = known[name] else { continue }
+            if !value.isEmpty { try parameter.check(value) }
+            self.values.append((parameter, value))
+        }
+        for parameter in known.all where !parameter.isList && !parameter.isIgnored {
+            let count = self.values.count { $0.parameter.name == parameter.name }
+            guard count <= 1 else {
+                throw RequestError.bad(
+                    "The parameter \(parameter.name) is given \(count) times", "give it once",
+                    parameter: parameter.name)
+            }
         }
     }
 
-    /// The value of a parameter; nil if it is absent.
+    /// Checks that the parameters that a request needs are there.
     ///
-    /// - Throws: `RequestError` if it occurs twice.
-    subscript(name: String) -> String? {
-        get throws {
-            let found = values.filter { $0.name == name }
-            guard found.count <= 1 else {
-                throw RequestError.bad("The parameter \(name) is given \(found.count) times", "give it once")
-            }
-            return found.first?.value
+    /// - Throws: `RequestError`.
+    func requireAll(for path: String) throws {
+        for parameter in known.all where parameter.isRequired && self[parameter.name] == nil {
+            throw RequestError.bad(
+                "\(path) needs the parameter \(parameter.name): \(parameter.help)", parameter: parameter.name)
         }
+    }
+
+    /// The value of a parameter, or its usual one; nil if there is neither.
+    subscript(name: String) -> String? {
+        let given = values.first { $0.parameter.name == name }?.value
+        return given.flatMap { $0.isEmpty ? nil : $0 } ?? known[name]?.usual
+    }
+
+    /// Whether a parameter has a value.
+    func has(_ name: String) -> Bool { values.contains { $0.parameter.name == name && !$0.value.isEmpty } }
+
+    /// The value of a flag.
+    func flag(_ name: String) -> Bool { self[name].flatMap(Parameter.flag) ?? false }
+
+    /// The value of a whole number.
+    func integer(_ name: String) -> Int? { self[name].flatMap { Int($0) } }
+
+    /// The value of a choice.
+    func choice<Choice: RawRepresentable>(_ name: String, of _: Choice.Type) -> Choice?
+    where Choice.RawValue == String {
+        self[name].flatMap { Choice(rawValue: $0) }
     }
 
     /// Returns all values of a list parameter, `name[]` or `name`.
-    func list(_ name: String) -> [String] { values.filter { Self.stem($0.name) == name }.map(\.value) }
+    func list(_ name: String) -> [String] {
+        values.filter { $0.parameter.name == name && !$0.value.isEmpty }.map(\.value)
+    }
 
     /// The given names that have no effect, sorted.
-    ///
-    /// An empty value requests nothing.
     var ignored: [String] {
-        let given = values.filter { !$0.value.isEmpty }.map { Self.stem($0.name) }
-        return Set(given).intersection(names.ignored).sorted()
+        Set(values.filter { $0.parameter.isIgnored && !$0.value.isEmpty }.map(\.parameter.name)).sorted()
     }
 
     /// Returns the name without the brackets of a list or an object.
-    private static func stem(_ name: String) -> String { String(name.prefix { $0 != "[" }) }
+    static func stem(_ name: String) -> String { String(name.prefix { $0 != "[" }) }
 }

@@ -16,6 +16,8 @@ struct RequestError: ExplainedError {
     var headers: HTTPHeaders = HTTPHeaders()
     /// The existing routes, if the request named one that does not exist.
     var routes: [String]?
+    /// The parameter that is to blame.
+    var parameter: String?
     /// The cause of a failure inside the server: for its operator, not for the client.
     var hidden: String?
 
@@ -27,6 +29,7 @@ struct RequestError: ExplainedError {
             var message: String
             var type: String
             var routes: [String]?
+            var parameter: String?
 
             private enum Key: CodingKey { case message, type, routes, param, code }
 
@@ -36,22 +39,28 @@ struct RequestError: ExplainedError {
                 try values.encode(message, forKey: .message)
                 try values.encode(type, forKey: .type)
                 try values.encodeIfPresent(routes, forKey: .routes)
-                try values.encodeNil(forKey: .param)
+                try values.encode(parameter, forKey: .param)
                 try values.encode(type, forKey: .code)
             }
         }
         var error: Content
     }
 
-    /// The response to the client.
-    var reply: Reply {
-        let body = try? jsonLine(Body(error: Body.Content(message: description, type: type, routes: routes)))
-        return Reply(
-            status: status, contentType: Reply.json, body: Data(((body ?? "{}") + "\n").utf8), headers: headers)
+    /// The error as JSON on one line.
+    var line: Data {
+        let content = Body.Content(message: description, type: type, routes: routes, parameter: parameter)
+        return Data(((try? jsonLine(Body(error: content))) ?? "{}").utf8)
     }
 
-    static func bad(_ problem: String, _ advice: Advice? = nil, type: String = "bad_request") -> RequestError {
-        RequestError(status: .badRequest, type: type, problem, advice)
+    /// The response to the client.
+    var reply: Reply {
+        Reply(status: status, contentType: Reply.json, body: line + Data("\n".utf8), headers: headers)
+    }
+
+    static func bad(
+        _ problem: String, _ advice: Advice? = nil, parameter: String? = nil, type: String = "bad_request"
+    ) -> RequestError {
+        RequestError(status: .badRequest, type: type, problem, advice, parameter: parameter)
     }
 
     static func uploadTooLarge(limit: Int) -> RequestError {
@@ -142,7 +151,7 @@ struct RequestError: ExplainedError {
 
     init(
         status: HTTPResponseStatus, type: String, _ problem: String, _ advice: Advice? = nil,
-        headers: HTTPHeaders = HTTPHeaders(), routes: [String]? = nil
+        headers: HTTPHeaders = HTTPHeaders(), routes: [String]? = nil, parameter: String? = nil
     ) {
         self.status = status
         self.type = type
@@ -150,5 +159,6 @@ struct RequestError: ExplainedError {
         self.advice = advice
         self.headers = headers
         self.routes = routes
+        self.parameter = parameter
     }
 }

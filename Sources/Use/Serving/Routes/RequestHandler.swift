@@ -27,17 +27,20 @@ struct RequestHandler: Responder {
             }
             reply = error.reply
         }
-        if let origin { for (name, value) in AccessRules.headers(for: origin) where !reply.headers.contains(name: name) {
-            reply.headers.add(name: name, value: value)
-        } }
+        if let origin {
+            for (name, value) in AccessRules.headers(for: origin) where !reply.headers.contains(name: name) {
+                reply.headers.add(name: name, value: value)
+            }
+        }
         let served = ServedRequest(
             request, path: target.path, status: Int(reply.status.code), audioSeconds: reply.audioSeconds, since: began)
         if case .bytes = reply.body {
             core.finished(served, route: route)
         } else {
-            reply.onEnd = { [core] isComplete in
+            reply.onEnd = { [core, seconds = reply.streamedSeconds] isComplete in
                 var served = served
                 served.seconds = (ContinuousClock.now - began) / .seconds(1)
+                served.audioSeconds = seconds?() ?? served.audioSeconds
                 if !isComplete { served.status = Int(RequestError.gone.status.code) }
                 core.finished(served, route: route)
             }
@@ -60,6 +63,7 @@ struct RequestHandler: Responder {
         if let keys = core.options.keys, !there.contains(where: \.isOpen) { try keys.check(request.headers) }
         guard !there.isEmpty else {
             let routes = Route.all.map { "\($0.method.rawValue) \($0.path)" }
+            if target.path == Route.translations { throw RequestError.noTranslations }
             throw RequestError(
                 status: .notFound, type: "not_found",
                 "There is no \(target.path)", "the routes are \(routes.joined(separator: ", "))",
@@ -75,7 +79,7 @@ struct RequestHandler: Responder {
         }
         let call = Call(
             core: core, request: request, path: target.path, identifier: route.identifier(in: target.path) ?? "",
-            names: route.names, query: target.query)
+            names: route.parameters, query: target.query)
         // Checked before an upload arrives; live input reports errors over its WebSocket, where browsers can see them.
         if route.path != LiveSocket.path { _ = try call.parameters() }
         return try await route.answer(call)

@@ -1,12 +1,41 @@
 import NIOHTTP1
+import W2VBase
 
-/// A path and what answers it.
+/// A path of the server: what it takes, what it answers, and what answers it.
+///
+/// The declaration is the only one. Requests are checked against it, and `/openapi.json` is written from it.
 struct Route: Sendable {
+    /// The body of a request.
+    enum Body: Sendable {
+        case none
+        /// A recording: the body itself, or the part of a form named `file`.
+        case recording
+        /// A form with a recording in a part named `file`; the parameters are fields of the form.
+        case form
+    }
+
+    /// A successful response.
+    struct Success: Sendable {
+        var status = HTTPResponseStatus.ok
+        /// What it is, in a sentence without its full stop.
+        var help: String
+        /// The schema of each content type.
+        var contents: [(type: String, schema: JSONValue)] = []
+    }
+
     var method: HTTPMethod
     /// The path; `{id}` at its end matches any text.
     var path: String
-    var names = Parameters.Names.none
-    /// Whether anyone may ask, even when keys are required.
+    /// The name of the operation, from which clients are generated.
+    var name: String
+    /// What it does, in a sentence without its full stop.
+    var help: String
+    var parameters = ParameterList.none
+    var body = Body.none
+    var success: [Success]
+    /// The statuses of errors that only this route has.
+    var errors: [HTTPResponseStatus] = []
+    /// Whether it is answered without a key.
     var isOpen = false
     var answer: @Sendable (Call) async throws -> Answer
 
@@ -17,26 +46,21 @@ struct Route: Sendable {
         return path.hasPrefix(start) && path.count > start.count ? String(path.dropFirst(start.count)) : nil
     }
 
-    /// All routes.
-    static let all = [
-        // A page's query is its scripts' business, and links accumulate parameters.
-        Route(method: .GET, path: "/", names: Parameters.Names(used: [], takesAny: true), isOpen: true) { _ in
-            .reply(WebPage.document())
-        },
-        Route(method: .GET, path: WebPage.filesPath, isOpen: true) { .reply(try WebPage.file(named: $0.identifier)) },
-        Route(method: .GET, path: "/health", isOpen: true) { .reply(try .health($0.core)) },
-        Route(method: .GET, path: "/ready", isOpen: true) { .reply(try .ready($0.core)) },
-        Route(method: .GET, path: "/metrics") { .reply(.metrics($0.core)) },
-        Route(method: .GET, path: "/v1/models") { .reply(try .models($0.core)) },
-        Route(method: .GET, path: "/v1/models/{id}") { .reply(try .model($0.core, named: $0.identifier)) },
-        Route(method: .GET, path: LiveSocket.path, names: LiveSocket.names) { .webSocket(try LiveSocket.begin($0)) },
-        Route(method: .POST, path: "/v1/transcribe", names: Reply.transcriptionNames) {
-            .reply(try await Reply.transcription($0))
-        },
-        Route(method: .POST, path: "/v1/audio/transcriptions", names: Reply.openAINames) {
-            .reply(try await Reply.openAITranscription($0))
-        },
-    ]
+    /// The statuses of errors that the route may answer with.
+    var allErrors: [HTTPResponseStatus] {
+        var all: [HTTPResponseStatus] = [.badRequest, .forbidden, .requestHeaderFieldsTooLarge, .internalServerError]
+        if !isOpen { all.append(.unauthorized) }
+        if path.hasSuffix("{id}") { all.append(.notFound) }
+        if case .none = body {
+        } else {
+            all += [
+                .notFound, .requestTimeout, .lengthRequired, .payloadTooLarge, .unsupportedMediaType,
+                .unprocessableEntity, .tooManyRequests, .serviceUnavailable, .insufficientStorage,
+            ]
+        }
+        var seen: Set<UInt> = []
+        return (all + errors).filter { seen.insert($0.code).inserted }.sorted { $0.code < $1.code }
+    }
 }
 
 /// A request to a route.
@@ -47,8 +71,8 @@ struct Call: Sendable {
     let path: String
     /// The part of the path that matches a route's `{id}`.
     let identifier: String
-    /// The parameter names that the route accepts.
-    let names: Parameters.Names
+    /// The parameters that the route accepts.
+    let names: ParameterList
     /// The query's names and values.
     let query: [(name: String, value: String)]
 
@@ -59,7 +83,7 @@ struct Call: Sendable {
     ///
     /// - Parameter fields: The form's fields.
     /// - Returns: The query's parameters and the form's fields.
-    /// - Throws: `RequestError` for a name that the route does not accept.
+    /// - Throws: `RequestError` for a name that the route does not accept, and for an invalid value.
     func parameters(adding fields: [(name: String, value: String)] = []) throws -> Parameters {
         try Parameters(query + fields, known: names, for: path)
     }

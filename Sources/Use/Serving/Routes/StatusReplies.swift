@@ -18,18 +18,35 @@ extension Reply {
         var precision: String
         var decoder: String
         var version: String
+        var models: [ModelState]
+    }
+
+    private struct ModelState: Encodable {
+        var id: String
+        var state: ModelStore.State
+        var bytes: Int
     }
 
     /// Reports whether the server can recognize: 503 before it has a model, when it cannot store uploads, and when it
     /// is stopping.
-    static func health(_ core: ServerCore) throws -> Reply {
+    static func health(_ core: ServerCore) async throws -> Reply {
         let status = core.status
         let counts = core.room.current
+        var models: [ModelState] = []
+        for (index, model) in core.store.models.enumerated() {
+            let (state, bytes) = await core.store.state(of: index)
+            models.append(ModelState(id: model.name, state: state, bytes: bytes))
+        }
+        let labels: Int? =
+            if case .recognizer(let recognizer) = await core.store.present(0, for: .text) {
+                recognizer.symbols.count
+            } else { nil }
+        let facts = core.first.facts
         let health = Health(
             status: status, uptimeSeconds: core.uptime, waiting: counts.waiting, inFlight: counts.running,
-            liveInputs: core.metrics.liveCount, labels: try? core.model().recognizer.symbols.count,
-            model: core.facts.name, device: core.facts.device, precision: core.facts.precision,
-            decoder: core.facts.decoder, version: core.facts.version)
+            liveInputs: core.metrics.liveCount, labels: labels,
+            model: core.first.name, device: facts.device, precision: facts.precision, decoder: facts.decoder,
+            version: facts.version, models: models)
         return Reply(
             status: status == "ok" ? .ok : .serviceUnavailable, contentType: json,
             body: Data((try jsonLine(health) + "\n").utf8))
@@ -48,20 +65,19 @@ extension Reply {
     ///
     /// Source: https://platform.openai.com/docs/api-reference/models/list
     static func models(_ core: ServerCore) throws -> Reply {
-        Reply(contentType: json, body: Data((try jsonLine(ModelList(data: [Model(core)])) + "\n").utf8))
+        Reply(
+            contentType: json,
+            body: Data((try jsonLine(ModelList(data: core.store.models.map { Model($0, core) })) + "\n").utf8))
     }
 
     /// `GET /v1/models/{id}`.
     ///
-    /// - Throws: `RequestError` for a model other than the server's.
+    /// - Throws: `RequestError` for a model that the server does not have.
     static func model(_ core: ServerCore, named name: String) throws -> Reply {
-        let model = Model(core)
-        guard name == model.id else {
-            throw RequestError(
-                status: .notFound, type: "model_not_found",
-                "There is no model \(name)", "this server's is \(model.id)")
+        guard let model = core.store.models.first(where: { $0.name.hasSameCodePoints(as: name) }) else {
+            throw RequestError.noModel(name, core.store.models.map(\.name))
         }
-        return Reply(contentType: json, body: Data((try jsonLine(model) + "\n").utf8))
+        return Reply(contentType: json, body: Data((try jsonLine(Model(model, core)) + "\n").utf8))
     }
 
     private struct ModelList: Encodable {
@@ -75,10 +91,14 @@ extension Reply {
         /// The start time of the server, since a checkpoint has no date.
         var created: Int
         var ownedBy = "wav2vec2"
+        var writesText: Bool
+        var units: [UnitSource]
 
-        init(_ core: ServerCore) {
-            id = core.facts.name
+        init(_ model: ServedModel, _ core: ServerCore) {
+            id = model.name
             created = core.startTime
+            writesText = model.writesText
+            units = model.units
         }
     }
 

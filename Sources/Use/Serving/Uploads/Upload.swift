@@ -14,7 +14,7 @@ struct Upload: Sendable {
     /// The name without its extension.
     var stem: String { (name as NSString).deletingPathExtension }
 
-    private static let longestFields = 65_536
+    private static let longestFields = 1 << 20
 
     /// Stores a request's body in a temporary file.
     ///
@@ -32,7 +32,7 @@ struct Upload: Sendable {
         }
         if call.hasForm { return try await receiveForm(call, in: folder) }
         let parameters = try call.parameters()
-        let name = safeName(try parameters["filename"])
+        let name = safeName(parameters["filename"])
         var writer = BlockWriter(try TemporaryFile(in: folder, ending: ending(of: name)))
         while let bytes = try await call.request.body.next() { try writer.append(bytes) }
         return Upload(file: writer.file, name: name, byteCount: try writer.finish(), parameters: parameters)
@@ -81,7 +81,7 @@ struct Upload: Sendable {
                 case .data(let bytes):
                     fieldBytes += bytes.count
                     guard fieldBytes <= longestFields else {
-                        throw RequestError.bad("The form's fields beside the file have more than 64 KB")
+                        throw RequestError.bad("The form's fields beside the file have more than 1 MB")
                     }
                     value.append(bytes)
                 }
@@ -96,7 +96,7 @@ struct Upload: Sendable {
                 "The form has no part named file", "send the recording as one (curl -F file=@talk.wav)")
         }
         let parameters = try call.parameters(adding: fields)
-        let name = safeName(try parameters["filename"] ?? file.name)
+        let name = safeName(parameters["filename"] ?? file.name)
         return Upload(
             file: file.writer.file, name: name, byteCount: try file.writer.finish(), parameters: parameters)
     }

@@ -4,12 +4,12 @@ import Testing
 
 @testable import W2VRecognition
 
-@Suite(.onTestThreads) struct RawAudioTests {
+@Suite(.onTestThreads) struct LiveAudioInputTests {
     private let bytes = (0..<4_000).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ $0 / 256) }
 
     /// Returns the samples of chunks, and whether half a sample is left over.
     private func samples(_ bytes: [UInt8], pieces sizes: [Int]) throws -> ([Float], Bool) {
-        var input = RawAudioInput()
+        var input = LiveAudioInput()
         var rest = bytes[...]
         var samples: [Float] = []
         var turn = 0
@@ -78,12 +78,12 @@ import Testing
     @Test(arguments: files) func filesAreNoSamples(likeness: String, bytes: [UInt8]) throws {
         let file = bytes + [UInt8](repeating: 9, count: 20)
         for size in [1, 2, 3, 5, 64, 10_000] {
-            #expect(throws: RawAudioInput.NotRaw(likeness: likeness), "pieces of \(size)") {
+            #expect(throws: LiveInputError.file(likeness: likeness), "pieces of \(size)") {
                 _ = try samples(file, pieces: [size])
             }
         }
         // A whole input that consists of the mark only.
-        #expect(throws: RawAudioInput.NotRaw(likeness: likeness)) { _ = try samples(bytes, pieces: [10_000]) }
+        #expect(throws: LiveInputError.file(likeness: likeness)) { _ = try samples(bytes, pieces: [10_000]) }
         // Later in the input, such bytes are samples.
         let behind = try samples([1, 2, 3, 4, 5, 6, 7, 8] + file, pieces: [3])
         #expect(behind.0.count == (file.count + 8) / 2)
