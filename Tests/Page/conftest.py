@@ -103,15 +103,24 @@ FONTS = """<?xml version="1.0"?>
 
 
 @pytest.fixture(scope="session")
-def browser(speech, tmp_path_factory):
+def spoken(speech, tmp_path_factory):
+    """What the microphone hears again and again: the recording, and silence."""
+    path = tmp_path_factory.mktemp("spoken") / "spoken.wav"
+    with wave.open(str(speech.path)) as file, wave.open(str(path), "wb") as output:
+        output.setparams(file.getparams())
+        output.writeframes(file.readframes(file.getnframes()) + bytes(2 * 2 * 16000))
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser(spoken, tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     fonts = folder / "fonts.conf"
     fonts.write_text(FONTS.format(cache=folder))
-    # The microphone hears the recording once, and then silence.
     arguments = [
         "--use-fake-ui-for-media-stream",
         "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={speech.path}%noloop",
+        f"--use-file-for-fake-audio-capture={spoken}",
         "--autoplay-policy=no-user-gesture-required",
         "--force-color-profile=srgb",
         "--font-render-hinting=none",

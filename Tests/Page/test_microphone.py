@@ -1,13 +1,12 @@
-"""Speech from the microphone: Chromium's fake device, which plays a recording once and then is silent."""
+"""Speech from the microphone: Chromium's fake device, which plays a recording again and again."""
 
 import wave
 
-import pytest
 from conftest import serving
 
 
 def listen(page, words):
-    """Speaks until so many words are final."""
+    """Speaks until most of the words are final."""
     page.evaluate("""() => {
       window.partials = [];
       const words = document.getElementById("words");
@@ -18,11 +17,18 @@ def listen(page, words):
     }""")
     page.tab.click("#speak")
     page.until("document.getElementById('status').textContent == 'Listening …'")
-    page.until("count => document.querySelectorAll('.word').length >= count", words, seconds=120)
+    page.until(
+        """words => {
+          const heard = new Set([...document.querySelectorAll(".word")].map(word => word.textContent));
+          return words.filter(word => heard.has(word)).length >= 0.7 * words.length;
+        }""",
+        sorted(set(words)),
+        seconds=180,
+    )
 
 
 def test_words_appear_as_they_are_spoken(page, speech, tmp_path):
-    listen(page, len(speech.text.split()) - 1)
+    listen(page, speech.text.split())
     assert page.tab.text_content("#speak") == "Stop"
     partials = page.evaluate("window.partials")
     assert partials, "no words appeared before they were final"
@@ -30,8 +36,7 @@ def test_words_appear_as_they_are_spoken(page, speech, tmp_path):
     assert all(partial["color"] != final for partial in partials)
     page.tab.click("#speak")
     page.until("document.getElementById('speak').textContent == 'Speak'")
-    spoken, heard = speech.text.split(), page.texts
-    assert len(set(spoken) & set(heard)) >= 0.7 * len(set(spoken)), f"spoken: {spoken}, heard: {heard}"
+    spoken = set(speech.text.split())
     assert page.tab.get_by_role("log").text_content() != ""
 
     # What was spoken can be played, corrected and saved like a file.
@@ -56,15 +61,21 @@ def test_words_appear_as_they_are_spoken(page, speech, tmp_path):
     again.write_bytes(open(download.value.path(), "rb").read())
     page.give(again)
     page.tab.click("#list li:last-child .name")
-    assert len(set(spoken) & set(page.texts)) >= 0.7 * len(set(spoken))
+    assert len(spoken & set(page.texts)) >= 0.7 * len(spoken)
 
 
 def test_a_correction_is_kept_while_words_still_come(page, speech):
-    listen(page, 1)
+    listen(page, speech.text.split())
     page.words.first.dblclick()
     page.type("Kept")
     page.press("Enter")
-    page.tab.wait_for_timeout(1500)
+    # The edit and the words that come have the same paragraph at times, which must not end the edit.
+    count = len(page.texts)
+    page.words.nth(1).dblclick()
+    page.type("Open")
+    page.until("count => document.querySelectorAll('.word').length > count", count, seconds=180)
+    page.press("Enter")
+    assert page.texts[1] == "Open"
     page.tab.click("#speak")
     page.until("document.getElementById('speak').textContent == 'Speak'")
     assert page.texts[0] == "Kept" and page.texts.count("Kept") == 1
@@ -84,10 +95,10 @@ def test_a_microphone_that_is_refused_says_so(opened, server):
     page.until("document.getElementById('status').textContent.includes('https')")
 
 
-def test_a_server_that_stops_ends_the_speech_and_keeps_it(opened):
+def test_a_server_that_stops_ends_the_speech_and_keeps_it(opened, speech):
     with serving() as (url, process):
         page = opened(url)
-        listen(page, 1)
+        listen(page, speech.text.split())
         process.terminate()
         page.until("document.getElementById('speak').textContent == 'Speak'")
         process.wait(timeout=60)

@@ -99,7 +99,9 @@ export class Speech {
       this.#close();
     };
     // The node is silent; not every browser runs one that leads nowhere.
-    socket.onopen = () => source.connect(this.#node).connect(this.#context.destination);
+    source.connect(this.#node).connect(this.#context.destination);
+    // What was said until now.
+    socket.onopen = () => this.#chunks.forEach(chunk => socket.send(chunk));
     socket.onmessage = ({ data }) => {
       const event = JSON.parse(data);
       if (event.event == "error") this.#failure = event.message; else this.event(event);
