@@ -77,39 +77,3 @@ import Testing
         #expect(error.status.code == status && error.type == "storage")
     }
 }
-
-@Suite struct BlockingWorkTests {
-    @Test func aTaskThatIsCancelledDoesNotWait() async throws {
-        let work = BlockingWork("test", threads: 1)
-        let state = Mutex((hasSeen: false, mayEnd: false, hasEnded: false))
-        let (begun, begin) = AsyncStream<Void>.makeStream()
-        let task = Task {
-            try await work.run { job in
-                begin.finish()
-                while !job.isCancelled { usleep(1_000) }
-                state.withLock { $0.hasSeen = true }
-                // Work that does not check whether it is wanted.
-                while !state.withLock({ $0.mayEnd }) { usleep(1_000) }
-                state.withLock { $0.hasEnded = true }
-            }
-        }
-        for await _ in begun {}
-        task.cancel()
-        await #expect(throws: CancellationError.self) { try await task.value }
-        #expect(state.withLock { !$0.hasEnded })
-        try await eventually { state.withLock { $0.hasSeen } }
-        state.withLock { $0.mayEnd = true }
-        #expect(try await work.run { _ in 7 } == 7)
-        #expect(state.withLock { $0.hasEnded })
-    }
-
-    @Test func workThatNobodyWaitsForIsNotBegun() async throws {
-        let work = BlockingWork("test", threads: 1)
-        let task = Task {
-            withUnsafeCurrentTask { $0?.cancel() }
-            try await work.run { _ in _ = Issue.record("The work was begun.") }
-        }
-        await #expect(throws: CancellationError.self) { try await task.value }
-        try await work.run { _ in }
-    }
-}
