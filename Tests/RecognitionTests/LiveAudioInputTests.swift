@@ -57,7 +57,6 @@ import Testing
     private static let latm = (0..<4).flatMap { _ in [0x56, 0xE0, 197] + [UInt8](repeating: 0, count: 197) }
 
     static let files: [(String, [UInt8])] = [
-        ("a WAV file", Array("RIFF\u{4}\u{4}\u{0}\u{0}WAVEfmt ".utf8)),
         ("a WAV file", Array("RF64".utf8) + [255, 255]),
         ("a W64 file", Array("riff.".utf8)), ("a FLAC file", Array("fLaC\u{0}".utf8)),
         ("an Ogg file", Array("OggS\u{0}".utf8)),

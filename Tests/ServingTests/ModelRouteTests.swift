@@ -167,8 +167,9 @@ private struct Models {
     @Test func featuresAreNotUnbounded() async throws {
         try await withTemporaryFolder { folder in
             let models = try await Models(in: folder).served()
-            try await withServer(models: models, { $0.maximumUploadBytes = 300_000 }) { running in
-                let audio = try wave(140_000, seed: 1)
+            try await withServer(models: models, { $0.maximumUploadBytes = 150_000 }) { running in
+                // A file that is smaller than its features.
+                let audio = try wave((0..<140_000).map { $0 % 1000 == 0 ? 0.5 : 0 }, as: .flac)
                 let reply = try await running.send("POST", "/v1/features?model=pretrained&format=json", audio)
                 #expect(
                     reply.status == 413 && reply.error == "features_too_large", "\(reply.status) \(reply.body.count)")
@@ -212,10 +213,10 @@ private struct Models {
     }
 
     @Test func alignmentsAreThoseOfTheCommand() async throws {
-        try await withModels { running, _ in
+        try await withModels { running, models in
             let samples = tonesInNoise(40_000, seed: 3)
             let audio = try wave(samples, as: .wavFloat)
-            let recognizer = try await Recognizer(checkpoint: Models(in: running.folder).second)
+            let recognizer = try await Recognizer(checkpoint: models.second)
             var aligned = try await recognizer.align(Recording(samples: samples), transcript: "TEA EAT")
             aligned.name = "talk"
             for format in AlignmentFormat.allCases {

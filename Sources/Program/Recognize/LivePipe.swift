@@ -18,7 +18,7 @@ actor LivePipe {
     /// - Parameters:
     ///   - descriptor: The file descriptor of the pipe.
     ///   - rate: The samples per second; nil for those of a WAV header, or 16000.
-    ///   - buffer: Receives the samples at 16 kHz.
+    ///   - buffer: Receives the samples.
     /// - Returns: Whether the input ended in the middle of a sample, which is ignored.
     /// - Throws: `CommandError` when the input is another kind of file, or cannot be read.
     func read(_ descriptor: Int32, rate: Int?, into buffer: LiveBuffer) async throws -> Bool {
@@ -46,10 +46,11 @@ actor LivePipe {
                         "give it audio by a pipe")
                 }
                 guard count > 0 else { break }
-                await buffer.add(try audio.append(block[..<count]))
+                let samples = try audio.append(block[..<count])
+                await buffer.add(samples, rate: audio.sampleRate)
             }
             let (samples, hasHalfSample) = try audio.finish()
-            await buffer.add(samples)
+            await buffer.add(samples, rate: audio.sampleRate)
             return hasHalfSample
         } catch let error as LiveInputError {
             throw CommandError(error, at: "standard input: ")

@@ -34,22 +34,32 @@ struct LiveInputOptions: ParsableArguments {
     ///   signal.
     func run(asJSON: Bool, load: () async throws -> Recognizer) async throws {
         // Half a minute is buffered: a model slower than speech makes the source wait rather than lose audio.
-        let buffer = LiveBuffer(most: 30 * AudioFile.modelSampleRate)
+        let buffer = LiveBuffer()
         let signal = StopSignal { _ in Task { await buffer.end(droppingRest: true) } }
         let reading = Task { try await LivePipe().read(STDIN_FILENO, rate: rate, into: buffer) }
         var options = LiveOptions()
         options.delay = delay
-        var live = try LiveRecognizer(await load(), options: options)
-        var heard = 0
+        let recognizer = try await load()
+        var live: LiveRecognizer?
+        var seconds = 0.0
         var busy = Duration.zero
         let clock = ContinuousClock()
         var hasEnded = false
         while !hasEnded {
-            let samples = await buffer.next()
+            let chunk = await buffer.next()
             let began = clock.now
-            heard += samples?.count ?? 0
-            let events = if let samples { try await live.append(samples) } else { try await live.finish() }
-            hasEnded = samples == nil
+            var events: [LiveEvent] = []
+            if let chunk {
+                seconds += chunk.seconds
+                var current = try live ?? LiveRecognizer(recognizer, sampleRate: chunk.rate, options: options)
+                // A second reference would make the recognizer copy its audio.
+                live = nil
+                events = try await current.append(chunk.samples)
+                live = current
+            } else {
+                events = try await live?.finish() ?? []
+                hasEnded = true
+            }
             for event in events { try show(event, asJSON: asJSON) }
             busy += clock.now - began
         }
@@ -57,7 +67,6 @@ struct LiveInputOptions: ParsableArguments {
         if signal.received == nil, try await reading.value {
             Console.log.warning("standard input ends in the middle of a sample; the last byte is ignored")
         }
-        let seconds = Double(heard) / Double(AudioFile.modelSampleRate)
         let work = TimedWork(audioSeconds: seconds, seconds: busy / .seconds(1), kind: ", busy for")
         Console.log.info("transcribe: \(work)", metadata: ["audio_seconds": .stringConvertible(seconds)])
         if let number = signal.received { throw ExitCode(signal: number) }

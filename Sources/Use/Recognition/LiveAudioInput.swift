@@ -1,12 +1,12 @@
 import W2VAudio
 import W2VBase
 
-/// A stream of live audio in chunks of any length, for a model.
+/// A stream of live audio in chunks of any length.
 ///
 /// It is raw audio (signed 16-bit samples, little-endian, one channel), or a WAV stream (16-bit or floating-point
 /// samples, channels are mixed), whose header tells the sampling rate. Half a sample waits for the next chunk, and the
 /// first bytes wait until it is clear what they are.
-public struct LiveAudioInput {
+public struct LiveAudioInput: Sendable {
     /// The sampling rates of live input.
     public static let rates = 1000...1_000_000
 
@@ -14,23 +14,22 @@ public struct LiveAudioInput {
     private var waiting: [UInt8] = []
     /// What the samples are, once it is known.
     private var format: WaveHeader?
-    private var resampler: Resampler?
 
     /// Starts an empty input.
     ///
     /// - Parameter rate: The samples per second; nil for those of a WAV header, or 16000.
     public init(rate: Int? = nil) { self.rate = rate }
 
-    /// The samples per second of the input; nil until the first samples.
-    public var sampleRate: Int? { format?.rate }
+    /// The samples per second of the input; that of raw audio until a header says otherwise.
+    public var sampleRate: Int { format?.rate ?? rate ?? AudioFile.modelSampleRate }
 
     /// Adds the next chunk.
     ///
     /// - Parameter bytes: Any number of bytes.
-    /// - Returns: The complete samples at 16 kHz, full scale at ±1; none while the first bytes may still turn out to be
-    ///   a header.
-    /// - Throws: ``LiveInputError``; `AudioError` for a rate that cannot be converted.
-    public mutating func append(_ bytes: some Sequence<UInt8>) throws -> [Float] {
+    /// - Returns: The complete samples at ``sampleRate``, full scale at ±1; none while the first bytes may still turn
+    ///   out to be a header.
+    /// - Throws: ``LiveInputError``.
+    public mutating func append(_ bytes: some Sequence<UInt8>) throws(LiveInputError) -> [Float] {
         waiting.append(contentsOf: bytes)
         return try take(isWhole: false)
     }
@@ -38,14 +37,13 @@ public struct LiveAudioInput {
     /// Ends the input.
     ///
     /// - Returns: The samples that were held back, and whether half a sample is left over.
-    /// - Throws: The errors of ``append(_:)``.
-    public mutating func finish() throws -> (samples: [Float], hasHalfSample: Bool) {
-        var samples = try take(isWhole: true)
-        try resampler?.finish(into: &samples)
+    /// - Throws: ``LiveInputError``.
+    public mutating func finish() throws(LiveInputError) -> (samples: [Float], hasHalfSample: Bool) {
+        let samples = try take(isWhole: true)
         return (samples, !waiting.isEmpty)
     }
 
-    private mutating func take(isWhole: Bool) throws -> [Float] {
+    private mutating func take(isWhole: Bool) throws(LiveInputError) -> [Float] {
         if format == nil { format = try begin(isWhole: isWhole) }
         guard var format else { return [] }
         // What follows the samples of a WAV stream, such as its title, is not audio.
@@ -56,34 +54,28 @@ public struct LiveAudioInput {
         waiting.removeFirst(count)
         if let left = format.dataBytes, left < format.frameSize { waiting.removeAll() }
         self.format = format
-        guard let resampler else { return samples }
-        var converted: [Float] = []
-        try resampler.process(samples, into: &converted)
-        return converted
+        return samples
     }
 
     /// Finds out what the input is; returns nil while that takes more bytes.
-    private mutating func begin(isWhole: Bool) throws -> WaveHeader? {
+    private mutating func begin(isWhole: Bool) throws(LiveInputError) -> WaveHeader? {
         let found: WaveHeader
         switch AudioFileMark.find(in: waiting, isWhole: isWhole) {
         case .file where waiting.starts(with: "RIFF".utf8):
             switch WaveHeader.read(waiting) {
-            case .undecided where isWhole: throw LiveInputError.badWave(reason: "it ends within its header")
+            case .undecided where isWhole: throw .badWave(reason: "it ends within its header")
             case .undecided: return nil
-            case .unusable(let reason): throw LiveInputError.badWave(reason: reason)
+            case .unusable(let reason): throw .badWave(reason: reason)
             case .header(let header, let length):
-                if let rate, rate != header.rate { throw LiveInputError.otherRate(header.rate, given: rate) }
+                if let rate, rate != header.rate { throw .otherRate(header.rate, given: rate) }
                 waiting.removeFirst(length)
                 found = header
             }
-        case .file(let likeness): throw LiveInputError.file(likeness: likeness)
+        case .file(let likeness): throw .file(likeness: likeness)
         case .undecided: return nil
         case .none:
             found = WaveHeader(
                 encoding: .int16, channels: 1, rate: rate ?? AudioFile.modelSampleRate, dataBytes: nil)
-        }
-        if found.rate != AudioFile.modelSampleRate {
-            resampler = try Resampler(from: found.rate, to: AudioFile.modelSampleRate, name: "live input")
         }
         return found
     }

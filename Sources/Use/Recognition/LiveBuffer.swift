@@ -1,23 +1,41 @@
-/// Raw audio that has arrived and that the model has not processed yet, up to a limit.
+import W2VAudio
+
+/// Audio that has arrived and that the model has not processed yet, up to a limit.
 public actor LiveBuffer {
-    private var samples: [Float] = []
+    /// Audio that arrived since the model last asked.
+    public struct Chunk: Sendable {
+        /// The samples.
+        public var samples: [Float]
+        /// The samples per second, the same for all chunks.
+        public var rate: Int
+
+        /// The length in seconds.
+        public var seconds: Double { Double(samples.count) / Double(rate) }
+    }
+
+    private var chunk = Chunk(samples: [], rate: AudioFile.modelSampleRate)
     private var hasEnded = false
     private var reader: CheckedContinuation<Void, Never>?
     private var writer: CheckedContinuation<Void, Never>?
-    private let most: Int
+    private let seconds: Double
 
     /// Makes a buffer.
     ///
-    /// - Parameter most: The number of samples in the buffer above which the producer has to wait.
-    public init(most: Int) { self.most = most }
+    /// - Parameter seconds: The length of audio in the buffer above which the producer has to wait.
+    public init(seconds: Double = 30) { self.seconds = seconds }
 
     /// Adds samples; returns when the buffer has room for more.
-    public func add(_ more: [Float]) async {
+    ///
+    /// - Parameters:
+    ///   - more: The samples.
+    ///   - rate: The samples per second.
+    public func add(_ more: [Float], rate: Int) async {
         // Half a sample, or a first byte that may start a file, yields no samples yet: that is not the end.
         guard !more.isEmpty, !hasEnded else { return }
-        samples += more
+        chunk.samples += more
+        chunk.rate = rate
         wakeReader()
-        guard samples.count > most else { return }
+        guard chunk.seconds > seconds else { return }
         await withCheckedContinuation { writer = $0 }
     }
 
@@ -26,19 +44,19 @@ public actor LiveBuffer {
     /// - Parameter dropsRest: Whether to drop the samples in the buffer.
     public func end(droppingRest dropsRest: Bool = false) {
         hasEnded = true
-        if dropsRest { samples.removeAll() }
+        if dropsRest { chunk.samples.removeAll() }
         wakeReader()
         wakeWriter()
     }
 
-    /// Returns all samples in the buffer; waits while it is empty, and returns nil at the end.
-    public func next() async -> [Float]? {
-        while samples.isEmpty, !hasEnded { await withCheckedContinuation { reader = $0 } }
+    /// Returns all audio in the buffer; waits while it is empty, and returns nil at the end.
+    public func next() async -> Chunk? {
+        while chunk.samples.isEmpty, !hasEnded { await withCheckedContinuation { reader = $0 } }
         defer {
-            samples.removeAll()
+            chunk.samples.removeAll()
             wakeWriter()
         }
-        return samples.isEmpty ? nil : samples
+        return chunk.samples.isEmpty ? nil : chunk
     }
 
     private func wakeReader() {

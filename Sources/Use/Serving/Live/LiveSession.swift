@@ -51,12 +51,12 @@ struct LiveSession: Sendable {
     func run(_ client: WebSocket) async -> Double {
         let rate: Int?
         let lease: ModelStore.Lease
-        var live: LiveRecognizer
+        let recognizer: Recognizer
         do {
             let wanted = try wanted.get()
             rate = wanted.rate
             lease = try await core.lease(wanted.model, for: .text)
-            live = try LiveRecognizer(lease.model.requireRecognizer())
+            recognizer = try lease.model.requireRecognizer()
         } catch {
             let error = RequestError(error)
             if let hidden = error.hidden { core.tell(.trouble("\(LiveSocket.path): \(hidden)")) }
@@ -65,26 +65,30 @@ struct LiveSession: Sendable {
         }
         // The model stays in memory until the session has ended.
         defer { withExtendedLifetime(lease) {} }
-        let samplesPerSecond = AudioFile.modelSampleRate
-        let inbox = LiveBuffer(most: 30 * samplesPerSecond)
+        let inbox = LiveBuffer()
         let reading = Task {
             let end = await read(client, rate: rate, into: inbox)
             await inbox.end()
             return end
         }
-        var count = 0
+        var seconds = 0.0
         do {
             try await withTaskCancellationHandler {
-                while let samples = await inbox.next() {
+                var live: LiveRecognizer?
+                while let chunk = await inbox.next() {
                     try Task.checkCancellation()
-                    count += samples.count
-                    for event in try await live.append(samples) { try await client.send(jsonLine(event)) }
-                    heard(Double(samples.count) / Double(samplesPerSecond))
+                    seconds += chunk.seconds
+                    var current = try live ?? LiveRecognizer(recognizer, sampleRate: chunk.rate)
+                    // A second reference would make the recognizer copy its audio.
+                    live = nil
+                    for event in try await current.append(chunk.samples) { try await client.send(jsonLine(event)) }
+                    live = current
+                    heard(chunk.seconds)
                 }
                 let end = await reading.value
                 if case .gone = end { return }
                 // The input before an invalid message is not lost.
-                for event in try await live.finish() { try await client.send(jsonLine(event)) }
+                for event in try await live?.finish() ?? [] { try await client.send(jsonLine(event)) }
                 switch end {
                 case .refused(let message, let code): await refuse(client, message, code: code)
                 case .asked(hasHalfSample: true), .closed(hasHalfSample: true):
@@ -104,7 +108,7 @@ struct LiveSession: Sendable {
                 await refuse(client, "\(error)", code: 1011)
             }
         }
-        return Double(count) / Double(samplesPerSecond)
+        return seconds
     }
 
     private func refuse(_ client: WebSocket, _ message: String, code: UInt16) async {
@@ -122,7 +126,7 @@ struct LiveSession: Sendable {
             case .asked, .closed, .stopping: break
             }
             let (samples, hasHalfSample) = try audio.finish()
-            await inbox.add(samples)
+            await inbox.add(samples, rate: audio.sampleRate)
             return switch end {
             case .asked: .asked(hasHalfSample: hasHalfSample)
             case .closed: .closed(hasHalfSample: hasHalfSample)
@@ -147,7 +151,9 @@ struct LiveSession: Sendable {
     ) async throws -> End {
         while true {
             switch await client.next() {
-            case .message(.binary(let bytes)): await inbox.add(try audio.append(bytes))
+            case .message(.binary(let bytes)):
+                let samples = try audio.append(bytes)
+                await inbox.add(samples, rate: audio.sampleRate)
             case .message(.text("end")): return .asked(hasHalfSample: false)
             case .message(.text(let text)):
                 return .refused(
