@@ -11,6 +11,9 @@ RELEASE = ROOT / ".build/release/wav2vec2"
 SMALL_MODEL = ROOT / "Tests/Fixtures/golden/hf_base_ctc"
 """A model with random weights: every recording gets a text of its own, in letters without sense."""
 
+PRETRAINED_MODEL = ROOT / "Tests/Fixtures/golden/hf_base_pretrain"
+"""The same before fine-tuning."""
+
 
 class Server:
     """A server in a process of its own, from `with` until its end.

@@ -13,15 +13,15 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "Scripts/serving"))
 
-from program import RELEASE, SMALL_MODEL, Server  # noqa: E402
+from program import PRETRAINED_MODEL, RELEASE, SMALL_MODEL, Server  # noqa: E402
 from recordings import join, speech, transcribed  # noqa: E402
 
 PROGRAM = pathlib.Path(os.environ.get("WAV2VEC2_PROGRAM") or RELEASE)
 CHECKPOINT = pathlib.Path(os.environ.get("WAV2VEC2_CHECKPOINT") or SMALL_MODEL)
 FOLDER = ROOT / ".build/serving"
 KEY = "a-key-for-the-tests-of-clients"
-FIRST, SECOND = "first", "second"
-"""The names of the server's models."""
+FIRST, SECOND, PRETRAINED = "first", "second", "pretrained"
+"""The names of the server's models; the last one writes no text, but units."""
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +53,8 @@ def key_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def server(key_file):
-    """A server of two models that demands a key."""
-    models = (f"{FIRST}={CHECKPOINT}", f"{SECOND}={CHECKPOINT}")
+    """A server of three models that demands a key."""
+    models = (f"{FIRST}={CHECKPOINT}", f"{SECOND}={CHECKPOINT}", f"{PRETRAINED}={PRETRAINED_MODEL}")
     with Server("--api-key-file", key_file, executable=PROGRAM, checkpoints=models) as server:
         yield server
 

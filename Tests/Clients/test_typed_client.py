@@ -6,7 +6,7 @@ import sys
 
 import httpx
 import pytest
-from conftest import FIRST, KEY, SECOND
+from conftest import FIRST, KEY, PRETRAINED, SECOND
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ def file_of(recording):
 def test_models(speech):
     answer = operation("list_models").sync(client=speech)
     assert isinstance(answer, models().ModelList)
-    assert {model.id for model in answer.data} == {FIRST, SECOND}
+    assert {model.id for model in answer.data} == {FIRST, SECOND, PRETRAINED}
 
 
 def test_health(speech):
@@ -63,6 +63,12 @@ def test_transcription(speech, recording):
     assert isinstance(answer, models().Transcription)
     assert answer.text == recording.text
     assert [word.text for word in answer.words] == recording.text.split()
+
+
+def test_units(speech, recording):
+    answer = operation("units").sync(client=speech, body=file_of(recording), model=PRETRAINED)
+    assert isinstance(answer, models().Units)
+    assert len(answer.units) == pytest.approx(recording.seconds * answer.rate, abs=1)
 
 
 def test_error(speech, recording):

@@ -99,16 +99,7 @@ extension Route {
                         ]
                     ),
                     (Reply.text, Schemas.plain), (Reply.subRip, Schemas.plain), (Reply.webVTT, Schemas.plain),
-                    (
-                        Reply.events,
-                        [
-                            "type": "string",
-                            "description": """
-                            Server-sent events with TextDelta and TextDone; an error after the first one is an event \
-                            named error.
-                            """,
-                        ]
-                    ),
+                    (Reply.events, Schemas.textEvent),
                 ])
         ]
     ) { call in

@@ -64,7 +64,8 @@ enum OpenAPIDocument {
                 "description":
                     "A recording in any format that can be read; the parameters may also be fields of the form.",
                 "content": [
-                    "application/octet-stream": ["schema": ["type": "string", "minLength": 1]],
+                    // Programs that write clients know bytes by this format.
+                    "application/octet-stream": ["schema": ["type": "string", "format": "binary", "minLength": 1]],
                     "multipart/form-data": ["schema": form([])],
                 ],
             ]
@@ -96,6 +97,7 @@ enum OpenAPIDocument {
         let required = ["file"] + fields.filter(\.isRequired).map(\.name)
         return [
             "type": "object", "properties": .object(members), "required": .array(required.map(JSONValue.string)),
+            "additionalProperties": false,
         ]
     }
 
@@ -103,7 +105,10 @@ enum OpenAPIDocument {
     private static func schema(_ parameter: Parameter) -> JSONValue {
         var schema: JSONObject
         switch parameter.kind {
-        case .text(let longest): schema = ["type": "string", "maxLength": .integer(longest)]
+        case .text(let longest):
+            schema = ["type": "string", "maxLength": .integer(longest)]
+            // An empty value counts as none.
+            if parameter.isRequired { schema["minLength"] = 1 }
         case .flag: schema = ["type": "boolean"]
         case .integer(let range):
             schema = [
@@ -112,7 +117,7 @@ enum OpenAPIDocument {
         case .number(let range):
             schema = ["type": "number", "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)]
         case .choice(let values): schema = ["type": "string", "enum": .array(values.map(JSONValue.string))]
-        case .ignored: schema = ["type": "string"]
+        case .ignored: schema = [:]
         }
         if let usual = parameter.usual {
             schema["default"] =

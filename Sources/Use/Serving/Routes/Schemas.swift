@@ -31,6 +31,17 @@ enum Schemas {
     /// Bytes as they are.
     static let bytes: JSONValue = [:]
 
+    /// Each event of a stream of text. (Before OpenAPI 3.2, the schema of a stream is that of its events.)
+    static let textEvent = object(
+        "A server-sent event; an error after the first one is an event named error.",
+        [
+            "data": [
+                "type": "string", "contentMediaType": "application/json",
+                "contentSchema": ["anyOf": [named("TextDelta"), named("TextDone"), named("Error")]],
+            ],
+            "event": one(of: ["message", "error"]),
+        ], optional: ["event"])
+
     /// All named schemas.
     static let all = JSONObject(inOrder: [
         ("Error", error),
