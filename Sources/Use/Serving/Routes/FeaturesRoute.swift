@@ -25,7 +25,7 @@ extension Route {
             Parameter(
                 name: "layer", kind: .text(longest: 20),
                 help: "Layer: a number from 0 (the input of the first), extractor, normalized or context",
-                usual: FeatureLayer.context.description),
+                usual: FeatureLayer.context.description, pattern: "^([0-9]{1,4}|extractor|normalized|context)$"),
             Parameter(
                 name: "pool", kind: .choice(Pooling.allCases.map(\.rawValue)),
                 help: "Pooling of the frames into one vector", usual: Pooling.none.rawValue),

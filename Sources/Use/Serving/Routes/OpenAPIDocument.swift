@@ -109,6 +109,7 @@ enum OpenAPIDocument {
             schema = ["type": "string", "maxLength": .integer(longest)]
             // An empty value counts as none.
             if parameter.isRequired { schema["minLength"] = 1 }
+            if let pattern = parameter.pattern { schema["pattern"] = .string(pattern) }
         case .flag: schema = ["type": "boolean"]
         case .integer(let range):
             schema = [

@@ -28,6 +28,8 @@ struct Parameter: Sendable {
     /// Whether it may be given several times, with or without brackets behind its name.
     var isList = false
     var isRequired = false
+    /// The regular expression of the texts that the route accepts, for `/openapi.json`.
+    var pattern: String?
 
     /// Whether it has no effect: the parameters of other servers' interfaces, accepted so that their clients work.
     var isIgnored: Bool { if case .ignored = kind { true } else { false } }
