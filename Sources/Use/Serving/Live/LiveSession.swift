@@ -71,13 +71,15 @@ struct LiveSession: Sendable {
             await inbox.end()
             return end
         }
-        var seconds = 0.0
+        var (samples, seconds) = (0, 0.0)
         do {
             try await withTaskCancellationHandler {
                 var live: LiveRecognizer?
                 while let chunk = await inbox.next() {
                     try Task.checkCancellation()
-                    seconds += chunk.seconds
+                    // Added up as whole samples, so that four seconds in many chunks are four seconds.
+                    samples += chunk.samples.count
+                    seconds = Double(samples) / Double(chunk.rate)
                     var current = try live ?? LiveRecognizer(recognizer, sampleRate: chunk.rate)
                     // A second reference would make the recognizer copy its audio.
                     live = nil
