@@ -92,7 +92,10 @@ import Testing
                     64, "given twice for the model a",
                     ["--checkpoint", "a=\(model)", "--units", units, "--units", "a=\(units)"]
                 ),
-                (65, "use the model and the layer that they were trained on", ["--checkpoint", other, "--units", units]),
+                (
+                    65, "use the model and the layer that they were trained on",
+                    ["--checkpoint", other, "--units", units]
+                ),
                 (64, "--max-model-memory-mb is 0", ["--checkpoint", model, "--max-model-memory-mb", "0"]),
                 (65, "is not a checkpoint", ["--checkpoint", model, "--checkpoint", "b=none"]),
                 (65, "not a file of clusters", ["--checkpoint", model, "--units", model + "/model.safetensors"]),
