@@ -182,7 +182,7 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         let server = Server(options, models: models) { [json] event in
             // The line with the address tells that a single model was loaded.
             if case .model = event, isSingle { return }
-            Self.show(event, asJSON: json)
+            Self.log.add { Self.show(event, asJSON: json) }
         }
         let url: String
         do {
@@ -206,6 +206,7 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
             try await services.run()
         } catch {
             await server.stop(within: .zero)
+            Self.log.finish(within: 1)
             throw error
         }
         Self.end(server, after: signals.received ?? SIGTERM)
@@ -238,6 +239,7 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
     /// Ends the program at once.
     private static func end(_ server: Server, after signal: Int32) -> Never {
         server.removeUploads()
+        log.finish(within: 1)
         // A thread may be computing: an orderly exit would destroy LibTorch's tables while it reads them.
         _exit(ErrorKind.interrupted(signal: signal).exitCode)
     }
@@ -251,6 +253,11 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
                 DispatchQueue(label: "limit").asyncAfter(deadline: .now() + 30) { end(server, after: number) }
                 Task { await services.triggerGracefulShutdown() }
             }, again: { end(server, after: $0) })
+    }
+
+    /// Requests do not wait for whoever reads the log.
+    private static let log = PatientLog {
+        Console.log.warning("serve: \($0) lines are missing here, since nobody read the log in time")
     }
 
     private static func show(_ event: ServerEvent, asJSON: Bool) {
