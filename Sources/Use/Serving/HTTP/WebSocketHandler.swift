@@ -109,7 +109,11 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
             let written = write(WebSocketFrame(fin: true, opcode: .connectionClose, data: bytes))
             written.assumeIsolated().whenComplete { [self] _ in
                 isCloseSent = true
-                if !awaitsClient || hasClientClosed { linger() } else if state == .closing { inputAlarm.set(.seconds(2)) }
+                if !awaitsClient || hasClientClosed {
+                    linger()
+                } else if state == .closing {
+                    inputAlarm.set(.seconds(2))
+                }
             }
             readOn()
         }
