@@ -233,11 +233,12 @@ def opened(browser):
     """A function that opens the page of a server in a context of its own; no test may leave an error in the console."""
     pages = []
 
-    def open(address, prepare=lambda tab: None, **context):
+    def open(address, prepare=lambda tab: None, statuses=(), **context):
         context = browser.new_context(**{"viewport": {"width": 1000, "height": 900}, "accept_downloads": True, **context})
         context.grant_permissions(["microphone", "clipboard-read", "clipboard-write"])
         page = Page(context.new_page())
         pages.append((page, context))
+        page.expected_statuses.update(statuses)
         prepare(page.tab)
         return page.open(address)
 

@@ -16,8 +16,7 @@ def guarded(tmp_path):
 
 
 def test_the_page_asks_for_a_key_and_uses_it(opened, guarded, speech):
-    page = opened(guarded)
-    page.expected_statuses.add(401)
+    page = opened(guarded, statuses=[401])
     page.until("!document.getElementById('key-form').hidden")
     # Without a key, and with a wrong one, the server's sentence is shown; what was given waits.
     page.give(speech.path)
