@@ -156,7 +156,7 @@ async def mixed(server, classes, seconds):
 
 
 async def repeat(server, request, count, connections, reconnects=False):
-    """Sends the same request so many times; returns seconds of each, and the seconds of all."""
+    """Repeats a request; returns the duration of each, and the total, in seconds."""
     seconds, left = [], count
     expected = None
 
@@ -238,7 +238,7 @@ class Checks:
                 self.complain(f"memory grows by {memory.slope():.1f} MB a minute")
 
     def fairness(self):
-        """A few short ones alone, and beside so many long ones that there is always one to work on."""
+        """Times short recordings alone, and while there are always long ones in the queue."""
         seconds = self.options.seconds / 3
         few, one, many = (
             ("short", recognize, 4, self.short), ("long alone", recognize, 1, self.long),
@@ -266,7 +266,7 @@ class Checks:
                 self.complain(f"{name}: p95 is {found:.3f} s")
 
     async def behind_half_hours(self, server, few, seconds):
-        """Short ones after uploads whose decoding alone takes seconds. (What is left of those is abandoned at the end.)"""
+        """Times short recordings behind uploads that take seconds to decode; cancels the uploads that remain at the end."""
         request = post("/v1/transcribe?filename=half-hour.opus", self.half_hour)
         connections = [await Connection.open(server.port) for _ in range(8)]
         asked = [asyncio.create_task(connection.ask(request)) for connection in connections]

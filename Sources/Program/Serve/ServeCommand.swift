@@ -255,7 +255,7 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
             }, again: { end(server, after: $0) })
     }
 
-    /// Requests do not wait for whoever reads the log.
+    /// A slow reader of the log must not hold up requests.
     private static let log = PatientLog {
         Console.log.warning("serve: \($0) lines are missing here, since nobody read the log in time")
     }

@@ -83,7 +83,7 @@ final class PrometheusRegistry: MetricsFactory {
 
     func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler { found(label, dimensions) }
 
-    // Counters go on even when nobody holds them for a moment.
+    // A counter keeps its value while no one holds a reference to it.
     func destroyCounter(_ handler: any CounterHandler) {}
     func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
     func destroyMeter(_ handler: any MeterHandler) {}

@@ -63,7 +63,7 @@ enum LiveSocket {
         }
     }
 
-    /// Returns the subprotocol to choose: browsers end a WebSocket for which the server chooses none of those offered.
+    /// Returns the subprotocol to select: a browser closes the WebSocket if it offered some and the server selects none.
     private static func subprotocol(_ request: Request) -> String? {
         let offered = request.headers[canonicalForm: "sec-websocket-protocol"].map(String.init)
         return offered.first { $0 == "realtime" } ?? offered.first { $0.hasPrefix(APIKeys.subprotocol) }
