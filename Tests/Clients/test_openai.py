@@ -44,7 +44,7 @@ def test_verbose_json_has_segments(client, long_recording):
     answer = strictly(ask(client, long_recording, response_format="verbose_json"))
     assert answer.text == long_recording.text
     assert answer.duration == pytest.approx(long_recording.seconds, abs=0.01)
-    assert answer.words is None
+    assert [word.word for word in answer.words] == long_recording.text.split()
     assert " ".join(segment.text.strip() for segment in answer.segments).split() == long_recording.text.split()
     assert [segment.id for segment in answer.segments] == list(range(len(answer.segments)))
     assert all(0 <= segment.start < segment.end <= answer.duration for segment in answer.segments)

@@ -43,7 +43,7 @@ import W2VInference
     }
 
     @Test(arguments: [
-        ([], ["segments"]), (["segment"], ["segments"]), (["word"], ["words"]),
+        ([], ["segments", "words"]), (["segment"], ["segments"]), (["word"], ["words"]),
         (["word", "segment"], ["segments", "words"]),
     ])
     func timesAreThoseAskedFor(granularities: [String], expected: [String]) async throws {

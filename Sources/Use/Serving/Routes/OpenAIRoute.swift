@@ -33,7 +33,8 @@ struct OpenAIRequest {
         language = parameters["language"] ?? ""
         prompt = parameters["prompt"] ?? ""
         let granularities = parameters.list("timestamp_granularities")
-        wantsWords = granularities.contains("word")
+        // Clients that ask for neither have always been given both.
+        wantsWords = granularities.isEmpty || granularities.contains("word")
         wantsSegments = granularities.isEmpty || granularities.contains("segment")
         wantsLogprobs = !parameters.list("include").isEmpty && format == .json
         ignored = parameters.ignored
@@ -60,7 +61,7 @@ extension Route {
             help: "Whether the text of json and text is sent as events, as soon as words are certain", usual: "false"),
         Parameter(
             name: "timestamp_granularities", kind: .choice(["word", "segment"]),
-            help: "The times in verbose_json: of words, of segments (if not given), or of both", isList: true),
+            help: "The times in verbose_json: of words, of segments, or of both (if not given)", isList: true),
         .model, .filename,
         Parameter(
             name: "include", kind: .choice(["logprobs"]), help: "The log-probabilities of letters, in json",
