@@ -208,6 +208,7 @@ import Testing
             ] {
                 let found = try await said(target, pieces.map { Data($0) })
                 #expect(found.code == 1000 && found.texts.last == expected.texts.last, "\(target): \(found)")
+                #expect(found.texts.first == #"{"event":"format","format":"WAV file","rate":16000}"#)
             }
             let slow = try await said("/v1/live", [header(rate: 8_000) + bytes])
             #expect(try await slow.texts.last == said("/v1/live?rate=8000", [bytes]).texts.last)

@@ -23,6 +23,9 @@ public struct LiveAudioInput: Sendable {
     /// The samples per second of the input; that of raw audio until a header says otherwise.
     public var sampleRate: Int { format?.rate ?? rate ?? AudioFile.modelSampleRate }
 
+    /// Whether the input began with a WAV header.
+    public private(set) var isWave = false
+
     /// Adds the next chunk.
     ///
     /// - Parameter bytes: Any number of bytes.
@@ -70,6 +73,7 @@ public struct LiveAudioInput: Sendable {
                 if let rate, rate != header.rate { throw .otherRate(header.rate, given: rate) }
                 waiting.removeFirst(length)
                 found = header
+                isWave = true
             }
         case .file(let likeness): throw .file(likeness: likeness)
         case .undecided: return nil

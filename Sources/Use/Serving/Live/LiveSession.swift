@@ -20,6 +20,13 @@ struct LiveSession: Sendable {
         case refused(String, code: UInt16)
     }
 
+    /// Tells that a WAV header was understood: a client that sends a file by mistake learns of it.
+    private struct Format: Encodable {
+        var event = "format"
+        var format = "WAV file"
+        var rate: Int
+    }
+
     private struct Trouble: Encodable {
         var event = "error"
         var message: String
@@ -151,10 +158,15 @@ struct LiveSession: Sendable {
     private func read(
         _ client: WebSocket, _ audio: inout LiveAudioInput, into inbox: LiveBuffer
     ) async throws -> End {
+        var isTold = false
         while true {
             switch await client.next() {
             case .message(.binary(let bytes)):
                 let samples = try audio.append(bytes)
+                if audio.isWave, !isTold {
+                    isTold = true
+                    try await client.send(jsonLine(Format(rate: audio.sampleRate)))
+                }
                 await inbox.add(samples, rate: audio.sampleRate)
             case .message(.text("end")): return .asked(hasHalfSample: false)
             case .message(.text(let text)):
