@@ -181,12 +181,37 @@ import W2VAudio
         #expect(names.contains("shortening and expanding") && names.contains("attention, a short layer"))
     }
 
+    /// A reference is small, agrees with the same kernels, and with no others.
+    @Test func kernelsAreComparedWithAFile() throws {
+        try withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("kernels.safetensors").path
+            let common = ["benchmark", "kernels", "--utterances", "0.3,0.5"]
+            let saved = try run(common + ["--save-reference", file])
+            #expect(saved.code == 0 && saved.output.isEmpty, "\(saved.errors)")
+            #expect(try Data(contentsOf: URL(filePath: file)).count < 4_000_000)
+            let outcome = try run(common + ["--verify", "--reference", file, "--json"])
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let kernels = try #require(outcome.json()["kernels"] as? [[String: Any]])
+            #expect(kernels.count == 13)
+            for kernel in kernels {
+                #expect((kernel["forward"] as? Double ?? 1) < 2e-6 && (kernel["backward"] as? Double ?? 0) < 2e-6)
+            }
+            let half = try run(common + ["--verify", "--reference", file, "--precision", "bf16", "--json"])
+            #expect(half.code == 0, "\(half.errors)")
+            let rounded = try #require(half.json()["kernels"] as? [[String: Any]])
+            #expect(rounded.contains { ($0["forward"] as? Double ?? 0) > 1e-4 })
+            let other = try run("benchmark", "kernels", "--utterances", "0.4,0.5", "--verify", "--reference", file)
+            #expect(other.code == 65 && other.errors.contains("--utterances 0.3,0.5"), "\(other.errors)")
+        }
+    }
+
     @Test func impossibleOptionsAreRefused() throws {
         for (arguments, words) in [
             (["pretrain", "--trace", "a.json"], "--profile"), (["inference", "--batch-sizes", "1,0"], "batch-sizes"),
             (["inference", "--manifest", "a.tsv", "--profile"], "--utterances"),
             (["data", "--audio-s-per-s", "0"], "--audio-s-per-s"), (["data", "--files", "0"], "--files"),
-            (["kernels", "--repetitions", "0"], "--repetitions"),
+            (["kernels", "--repetitions", "0"], "--repetitions"), (["kernels", "--reference", "a"], "--verify"),
+            (["kernels", "--verify", "--save-reference", "a"], "--save-reference"),
         ] {
             let outcome = try run(["benchmark"] + arguments)
             #expect(outcome.code == 64 && outcome.errors.contains(words), "\(arguments): \(outcome.errors)")

@@ -39,12 +39,17 @@ extension BenchmarkShapeOptions {
             times.append((ContinuousClock.now - began) / .seconds(1))
         }
         let waiting = waited() - waitedBefore
+        // Stages wait for the device, so kernels are seen in a step of their own.
+        var kernels: [DeviceActivity]?
+        if profile.profile, compute.device != .cpu {
+            kernels = try DeviceActivity.record(on: compute.device) { _ = try benchmark.step() }
+        }
         // Measured before and after, because a shared machine's speed varies.
         peak = max(peak, try compute.device.matrixProductSpeed(dtype: dtype))
         let report = try BenchmarkReport(
             task, self, model: model, precision: precision, times: times, counts: counts, peak: peak,
             waiting: waiting,
-            profile: try profile.report(of: profiles, task))
+            profile: try profile.report(of: profiles, kernels: kernels, task))
         try Console.output(json ? try jsonLine(report) : report.text)
     }
 }

@@ -159,6 +159,20 @@ void ct_graph_position(uint64_t *thread, int64_t *sequence);
 /// Waits until a device has finished all its work.
 ct_error ct_device_synchronize(int64_t device);
 
+/// All that a device did under one name: a kernel of a GPU, an operator of a CPU.
+typedef struct ct_activity {
+    char *name;
+    int64_t count;
+    /// The sum of their times; an operator's includes those that it calls.
+    double seconds;
+} ct_activity;
+/// Records what a device does from now on; one recording at a time.
+ct_error ct_activities_begin(int64_t device);
+/// Ends the recording. The device must have finished its work, on the thread that began. The rows are freed by
+/// ct_activities_free.
+ct_error ct_activities_end(int64_t device, ct_activity **rows, size_t *count);
+void ct_activities_free(ct_activity *rows, size_t count);
+
 // MARK: Random numbers
 
 ct_error ct_generator_create(int64_t device, uint64_t seed, ct_generator *result);
