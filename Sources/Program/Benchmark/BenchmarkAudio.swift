@@ -22,15 +22,28 @@ final class BenchmarkAudio: MicroBatchSource {
     ///
     /// - Parameters:
     ///   - samples: Number of samples of each utterance.
+    ///   - subBatches: Number of sub-batches that the utterances make up; it divides their number.
     ///   - transcripts: Makes synthetic labels, if the task learns labels.
     ///   - isTakenAhead: Whether an update prepares the next one's batch, as in training.
     /// - Throws: `TorchError` if LibTorch cannot make the noise.
-    init(noise samples: [Int], transcripts: SyntheticTranscripts? = nil, isTakenAhead: Bool = true) throws {
+    init(
+        noise samples: [Int], subBatches: Int = 1, transcripts: SyntheticTranscripts? = nil, isTakenAhead: Bool = true
+    ) throws {
         let noise = try Tensor.normal([samples.reduce(0, +)], generator: Generator(seed: 1)).elements(Float.self)
-        let batch = AudioBatch(
-            position: 0, utteranceIndices: Array(samples.indices), lengths: samples, samples: noise,
-            labels: transcripts?.labels(of: samples))
-        source = .noise(MicroBatch([batch]))
+        let labels = transcripts?.labels(of: samples)
+        var (parts, first): ([AudioBatch], Int) = ([], 0)
+        let size = samples.count / subBatches
+        for position in 0..<subBatches {
+            let own = position * size..<(position + 1) * size
+            let lengths = Array(samples[own])
+            let end = first + lengths.reduce(0, +)
+            parts.append(
+                AudioBatch(
+                    position: position, utteranceIndices: Array(own), lengths: lengths,
+                    samples: Array(noise[first..<end]), labels: labels.map { Array($0[own]) }))
+            first = end
+        }
+        source = .noise(MicroBatch(parts))
         self.isTakenAhead = isTakenAhead
         left = .max
     }

@@ -183,6 +183,11 @@ ct_error ct_generator_seed(ct_generator generator, uint64_t seed);
 ct_error ct_generator_state(ct_generator generator, ct_tensor *result);
 ct_error ct_generator_set_state(ct_generator generator, ct_tensor state);
 
+// MARK: The meta device
+
+/// Gives LibTorch's meta device the operators of a training step that it lacks; the process cannot take it back.
+ct_error ct_complete_meta_device(void);
+
 // MARK: Opaque objects of LibTorch's custom classes
 
 void ct_object_release(ct_object object);
@@ -238,6 +243,10 @@ ct_error ct_reducer_make(
     ct_process_group group, const ct_tensor *parameters, size_t count, int64_t bucket_bytes, ct_reducer *result);
 ct_error ct_reducer_prepare(ct_reducer reducer, ct_tensor output);
 void ct_reducer_release(ct_reducer reducer);
+/// Reads or sets the processors that the calling thread, and those that it starts, may use: a bit for each. Returns 0
+/// unless the system refuses.
+int ct_processors(uint8_t *bits, size_t bytes);
+int ct_use_processors(const uint8_t *bits, size_t bytes);
 /// Makes the system send `signal` to this process when its parent ends. (Swift cannot call prctl.)
 void ct_end_with_parent(int signal);
 
@@ -259,6 +268,8 @@ ct_error ct_load_cuda(void);
 int ct_cuda_device_count(void);
 /// The peak memory of tensors on a GPU so far, in bytes.
 ct_error ct_device_peak_memory(int64_t device, int64_t *bytes);
+/// The bytes that tensors can still take: free ones, and those that the allocator keeps for later tensors.
+ct_error ct_device_free_memory(int64_t device, int64_t *bytes);
 
 // MARK: Our own kernels on GPUs, through libCLibTorchCUDA.so, which is found like the program's other libraries
 

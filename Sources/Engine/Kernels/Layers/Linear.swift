@@ -63,13 +63,16 @@ open class Linear: Module {
     }
 
     /// Applies another layer, then `Tensor.geluDropoutLinear` with this layer's weight and bias.
+    ///
+    /// - Parameter keepsActivation: Whether this layer's input is kept for the backward pass instead of being recomputed.
     public final func callAsFunction(
-        geluOf first: Linear, _ input: Tensor, dropout: Double, _ mode: Mode
+        geluOf first: Linear, _ input: Tensor, dropout: Double, _ mode: Mode, keepsActivation: Bool = false
     ) throws -> Tensor {
         guard input.fitsKernels(with: first.weight, weight, first.bias) else {
             return try first(input).geluDropoutLinear(dropout, mode, weight: weight, bias: bias)
         }
         let (hidden, ownBias) = try first.withUnrecordedBias(input)
-        return try hidden.geluDropoutLinear(dropout, mode, weight: weight, bias: bias, ownBias: ownBias)
+        return try hidden.geluDropoutLinear(
+            dropout, mode, weight: weight, bias: bias, ownBias: ownBias, keepsActivation: keepsActivation)
     }
 }

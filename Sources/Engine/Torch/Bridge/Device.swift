@@ -64,6 +64,18 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         return Int(bytes)
     }
 
+    /// Returns the memory that tensors can still take on a GPU, in bytes; nil for the CPU.
+    ///
+    /// In a ``Rehearsal`` the meta device has no limit.
+    ///
+    /// - Throws: `TorchError.operation` when the driver does not answer.
+    public func freeMemory() throws -> Int? {
+        guard case .cuda = self else { return self == .meta && Rehearsal.isRunning ? .max : nil }
+        var bytes: Int64 = 0
+        try TorchError.check(ct_device_free_memory(packed, &bytes))
+        return Int(bytes)
+    }
+
     /// The device as the command line writes it: `cuda:0`.
     public var description: String {
         switch self {

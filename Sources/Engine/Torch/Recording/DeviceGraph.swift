@@ -11,6 +11,8 @@ final class DeviceGraph {
     private enum Work {
         case recorded(ct_graph, output: Tensor)
         case repeated(() throws -> Tensor)
+        /// On the meta device nothing is computed again either.
+        case rehearsed(output: Tensor)
     }
 
     private static let recordings = Atomic(0)
@@ -40,7 +42,7 @@ final class DeviceGraph {
     ) throws {
         self.constants = constants
         guard case .cuda(let index) = device else {
-            work = .repeated(body)
+            work = device == .meta ? .rehearsed(output: try constants.noted(body)) : .repeated(body)
             return
         }
         Self.recordings.add(1, ordering: .acquiringAndReleasing)
@@ -80,6 +82,9 @@ final class DeviceGraph {
             try TorchError.check(ct_cuda_graph_replay(handle))
             return output
         case .repeated(let body): return try body()
+        case .rehearsed(let output):
+            Rehearsal.launch()
+            return output
         }
     }
 }

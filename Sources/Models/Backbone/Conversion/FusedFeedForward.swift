@@ -3,8 +3,8 @@ import W2VTorch
 
 /// A feed-forward block with GELU fused into a product, with the same results.
 ///
-/// In training GELU is fused with the second product, whose input is recomputed in the backward pass, not kept; in
-/// inference with the first one.
+/// In training GELU is fused with the second product, whose input is recomputed in the backward pass, not kept, unless
+/// memory is plentiful (``KeptActivations``); in inference with the first one.
 final class FusedFeedForward: FeedForward {
     /// Makes a block that replaces one whose nonlinearity is GELU.
     override init(sharing other: FeedForward) {
@@ -12,9 +12,10 @@ final class FusedFeedForward: FeedForward {
         super.init(sharing: other)
     }
 
-    override func callAsFunction(_ input: Tensor, _ mode: Mode) throws -> Tensor {
+    override func callAsFunction(_ input: Tensor, _ mode: Mode, keeping kept: KeptActivations) throws -> Tensor {
         mode.isTraining
-            ? try contract(geluOf: expand, input, dropout: dropout, mode)
+            ? try contract(
+                geluOf: expand, input, dropout: dropout, mode, keepsActivation: kept.contains(.feedForward))
             : try contract(expand.withGELU(input))
     }
 }

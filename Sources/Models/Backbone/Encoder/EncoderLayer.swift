@@ -26,24 +26,25 @@ package final class EncoderLayer: Module {
     ///   - input: [frames, channels].
     ///   - rows: The frames whose results are needed, int64, each at most once; `nil` for all. They attend to all
     ///     frames.
+    ///   - kept: The activations that are kept for the backward pass instead of being recomputed.
     /// - Returns: [frames, channels], or only the rows that are needed.
     func callAsFunction(
-        _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
+        _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode,
+        keeping kept: KeptActivations = []
     ) throws -> Tensor {
+        func transform(_ input: Tensor) throws -> Tensor {
+            try profiled(.feedForward) { try feedForward(input, mode, keeping: kept) }
+        }
         func attend(_ input: Tensor) throws -> Tensor {
             try profiled(.attention) { try attention(input, layout, readRows: rows, mode) }
         }
         let residual = try rows.map(input.takingRows) ?? input
         if normFirst {
             let hidden = try residual + attend(attentionNorm(input)).dropout(dropout, mode)
-            return try hidden + transform(finalNorm(hidden), mode).dropout(dropout, mode)
+            return try hidden + transform(finalNorm(hidden)).dropout(dropout, mode)
         }
         // norm(x, adding: y, dropout: p) is LayerNorm(x + dropout(y)), in one pass over memory.
         let hidden = try attentionNorm(residual, adding: attend(input), dropout: dropout, mode)
-        return try finalNorm(hidden, adding: transform(hidden, mode), dropout: dropout, mode)
-    }
-
-    private func transform(_ input: Tensor, _ mode: Mode) throws -> Tensor {
-        try profiled(.feedForward) { try feedForward(input, mode) }
+        return try finalNorm(hidden, adding: transform(hidden), dropout: dropout, mode)
     }
 }

@@ -43,8 +43,9 @@ struct LayerRunner {
         let mode = pass.mode.forLayer(next)
         let rows = next == last && pass.plan.skipsUnreadFrames ? rows : nil
         hasReadRows = rows != nil
+        let kept = pass.plan.kept
         func run(_ input: Tensor, _ mode: Module.Mode) throws -> Tensor {
-            try layer(input, layout, readRows: rows, mode)
+            try layer(input, layout, readRows: rows, mode, keeping: kept)
         }
         let result =
             try encoder.recomputes

@@ -72,6 +72,8 @@ package struct ExtractorRows {
     let layout: RaggedLayout
     /// The number of valid frames of each.
     let valid: [Int]
+    /// The activations that are kept for the backward pass.
+    var kept: KeptActivations = []
     /// The whole utterances, if the rows are parts of them and the block is the first.
     var source: SignalSource?
 

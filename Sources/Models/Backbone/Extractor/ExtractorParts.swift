@@ -26,7 +26,7 @@ struct ExtractorParts {
     ) {
         (layers, first) = (extractor.layers, extractor.blocks[0])
         (self.lengths, self.frames, self.plan) = (lengths, frames, plan)
-        self.masked = plan.skipsMaskedFrames && !isGradientEnabled ? masked : nil
+        self.masked = isGradientEnabled ? nil : masked
     }
 
     /// Returns the features of all frames.
@@ -53,7 +53,7 @@ struct ExtractorParts {
     ) throws -> Tensor {
         let signal = try AlignedSignal(samples, Array(lengths[utterances]), layers)
         let frames = RaggedLayout(Array(frames.lengths[utterances]))
-        if let masked = masked.map({ Array($0[utterances]) }), masked.contains(where: { !$0.isEmpty }),
+        if plan.skipsMaskedFrames(of: samples), let masked = masked.map({ Array($0[utterances]) }), masked.contains(where: { !$0.isEmpty }),
             first.supportsParts(of: signal.samples)
         {
             let read = FrameRuns(lengths: frames.lengths, masked: masked)

@@ -97,6 +97,8 @@ public struct Recipe: Sendable, Equatable {
         public var updateFreq = 1
         /// Whether forward and backward passes are recorded for repeated shapes, as CUDA graphs on a GPU.
         public var recordSteps = false
+        /// Whether activations are kept for the backward pass, on GPUs that have the memory, instead of being recomputed.
+        public var keepActivations = true
         /// The norm to which larger gradients are scaled down; 0 turns clipping off.
         public var clipNorm = 25.0
         /// The optimizer.

@@ -19,6 +19,8 @@ final class FinetuningTask: TrainingTask {
     private let labels: LabelDictionary
     private let recipe: Recipe
     private let device: Device
+    /// Measured before the first pass.
+    private var memory: ActivationMemory?
 
     /// The source of the weights.
     enum Weights {
@@ -106,9 +108,14 @@ final class FinetuningTask: TrainingTask {
         var counts = counts(batch, input)
         counts.metrics = model.scheduledMetrics(update: update)
         counts.operations = operations(batch, Mask.joined(masks), update: update)
+        let memory =
+            try self.memory
+            ?? ActivationMemory(on: device, isWanted: recipe.optimization.keepActivations, recordsSteps: false)
+        self.memory = memory
         return PreparedBatch(
             batch: batch, input: input, model: model, seed: recipe.seed, update: update, microBatch: microBatch,
-            freezesBackbone: update <= recipe.ctc.freezeFinetuneUpdates, counts: counts)
+            freezesBackbone: update <= recipe.ctc.freezeFinetuneUpdates,
+            kept: memory.kept(model.backbone, samples: batch.lengths), counts: counts)
     }
 
     /// Makes the model's input: a batch with the objectives' random draws.

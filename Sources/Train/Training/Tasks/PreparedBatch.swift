@@ -52,19 +52,23 @@ struct PreparedBatch<Main: LeadingObjective>: PreparedMicroBatch {
     let microBatch: Int
     /// Whether no gradient reaches the backbone.
     var freezesBackbone = false
+    /// What the pass keeps for its backward pass.
+    var kept: KeptActivations = []
     /// The sums that are known before the loss.
     let counts: Statistics
 
     func addGradients(lossScale: Double) throws -> PendingSums {
         guard let recorded else {
+            var pass = ForwardPass.training(seed: seed, update: update, microBatch: microBatch)
+            pass.plan.kept = kept
             let terms = try model.addGradients(
-                input, .training(seed: seed, update: update, microBatch: microBatch),
+                input, pass,
                 scaledBy: .scalar(lossScale, device: input.utterances.device), freezesBackbone: freezesBackbone)
             return PendingSums(counts: counts, numbers: try terms.numbers(), summation: terms.summation)
         }
         do {
             let (numbers, summation) = try recorded.addGradients(
-                input, seed: seed, update: update, microBatch: microBatch, lossScale: lossScale)
+                input, seed: seed, update: update, microBatch: microBatch, lossScale: lossScale, keeping: kept)
             return PendingSums(counts: counts, numbers: numbers, summation: summation)
         } catch TorchError.recording(let message) {
             throw ConfigurationError("optimization.record_steps: \(message); turn it off")

@@ -19,6 +19,8 @@ final class PretrainingTask: TrainingTask {
     private let recipe: Recipe
     private let device: Device
     private let recorded: RecordedObjective<ContrastiveObjective>?
+    /// Measured before the first pass.
+    private var memory: ActivationMemory?
 
     /// Builds the model from a checkpoint's weights, if given, or with random weights.
     init(_ recipe: Recipe, weights: Checkpoint?, device: Device, shardedOver group: ProcessGroup? = nil) throws {
@@ -74,9 +76,14 @@ final class PretrainingTask: TrainingTask {
         var counts = counts(batch, input)
         counts.metrics = model.scheduledMetrics(update: update)
         counts.operations = operations(batch, masked: counts.maskedFrames, of: counts.frames)
+        let memory =
+            try self.memory
+            ?? ActivationMemory(
+                on: device, isWanted: recipe.optimization.keepActivations, recordsSteps: recordsSteps)
+        self.memory = memory
         return PreparedBatch(
             batch: batch, input: input, model: model, recorded: recorded, seed: recipe.seed, update: update,
-            microBatch: microBatch, counts: counts)
+            microBatch: microBatch, kept: memory.kept(model.backbone, samples: batch.lengths), counts: counts)
     }
 
     /// Counts the operations of a micro-batch, with its masked frames spread evenly over it.
