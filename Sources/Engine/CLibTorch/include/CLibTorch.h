@@ -232,8 +232,11 @@ ct_error ct_reduce_scatter(ct_process_group group, ct_tensor output, ct_tensor i
 ct_error ct_send(ct_process_group group, ct_tensor tensor, int target, int tag, ct_work *result);
 ct_error ct_receive(ct_process_group group, ct_tensor tensor, int source, int tag, ct_work *result);
 ct_error ct_barrier(ct_process_group group, ct_work *result);
-/// Waits for a collective; the error says what failed, including a timeout.
+/// Waits for a collective; the error says what failed, including a timeout. Without a timeout (0), NCCL makes only the
+/// current stream wait.
 ct_error ct_work_wait(ct_work work, int64_t timeout_milliseconds);
+/// Whether a collective has ended, well or not.
+int ct_work_is_completed(ct_work work);
 /// Calls `ended(context)` when the collective has ended, on one of the library's threads.
 ct_error ct_work_on_end(ct_work work, void *context, void (*ended)(void *), void (*release)(void *));
 void ct_work_release(ct_work work);
