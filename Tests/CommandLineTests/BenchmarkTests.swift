@@ -205,6 +205,27 @@ import W2VAudio
         }
     }
 
+    /// Without a GPU: what a step costs the host, and how much less a replayed recording does.
+    @Test func theHostsPartIsMeasuredOnTheMetaDevice() throws {
+        func report(_ more: String...) throws -> [String: Any] {
+            let outcome = try run(
+                ["benchmark", "pretrain", "--device", "meta", "--utterances", "4x1", "--sub-batches", "2", "--precision",
+                    "bf16", "--repetitions", "2", "--json"] + more)
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            return try outcome.json()
+        }
+        let (step, replay) = (try report(), try report("--record-steps"))
+        for object in [step, replay] {
+            #expect(object["device"] as? String == "meta" && object["sub_batches"] as? Int == 2)
+            #expect((object["host_s"] as? Double ?? 0) > 0 && (object["median_s"] as? Double ?? 0) > 0)
+            #expect((object["host_step_s"] as? [Double])?.count == 2)
+        }
+        let (operators, kernels) = (step["operators"] as? Int ?? 0, step["kernels"] as? Int ?? 0)
+        #expect(operators > 500 && kernels > 50)
+        #expect((replay["operators"] as? Int ?? .max) < operators / 4)
+        #expect((replay["kernels"] as? Int ?? .max) < 10)
+    }
+
     @Test func impossibleOptionsAreRefused() throws {
         for (arguments, words) in [
             (["pretrain", "--trace", "a.json"], "--profile"), (["inference", "--batch-sizes", "1,0"], "batch-sizes"),
@@ -212,6 +233,8 @@ import W2VAudio
             (["data", "--audio-s-per-s", "0"], "--audio-s-per-s"), (["data", "--files", "0"], "--files"),
             (["kernels", "--repetitions", "0"], "--repetitions"), (["kernels", "--reference", "a"], "--verify"),
             (["kernels", "--verify", "--save-reference", "a"], "--save-reference"),
+            (["finetune", "--device", "meta"], "--device meta"), (["inference", "--device", "meta"], "--device meta"),
+            (["pretrain", "--utterances", "3x1", "--sub-batches", "2"], "--sub-batches"),
         ] {
             let outcome = try run(["benchmark"] + arguments)
             #expect(outcome.code == 64 && outcome.errors.contains(words), "\(arguments): \(outcome.errors)")

@@ -16,7 +16,7 @@ import W2VTorch
         for (samples, measured) in [(large, 14.842), ([Int](repeating: 240_000, count: 8), 4.31)] {
             let needs = ActivationBytes(base, samples: samples, elementSize: 2)
             let estimate = Double(needs.always + parameters) / 1_048_576_000
-            #expect(estimate > measured && estimate < 1.25 * measured, "\(estimate), measured: \(measured)")
+            #expect(estimate > 0.95 * measured && estimate < 1.2 * measured, "\(estimate), measured: \(measured)")
         }
     }
 
@@ -37,7 +37,7 @@ import W2VTorch
         other = base
         other.checkpointActivations = true
         let checkpointed = ActivationBytes(other, samples: large, elementSize: 2)
-        #expect(checkpointed.feedForward == 0 && checkpointed.always < needs.always / 2)
+        #expect(checkpointed.feedForward == 0 && checkpointed.always < needs.always / 4 * 3)
         #expect(ActivationBytes(base, samples: large, elementSize: 4).firstLayer == 2 * needs.firstLayer)
     }
 

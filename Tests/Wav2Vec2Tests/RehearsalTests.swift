@@ -42,10 +42,13 @@ extension ProfileTests {
                 for: model)
             var pass = ForwardPass.training(seed: 1, update: 1)
             pass.plan.kept = kept
-            return try Rehearsal.calls {
+            func step() throws {
                 _ = try model.addGradients(batch, pass, scaledBy: .scalar(1, device: .meta)).numbers()
                     .elements(Double.self)
             }
+            // The first uploads constants.
+            try step()
+            return try Rehearsal.calls { try step() }
         }
     }
 
@@ -69,8 +72,10 @@ extension ProfileTests {
         #expect(try saved([]) == (0, 0))
         let (first, extractor, forward) = try (saved(.firstLayer), saved(.extractor), saved(.feedForward))
         print("kernels saved by keeping: \(first), \(extractor), \(forward)")
-        #expect(first.kernels == 1 && extractor.kernels == 5 && forward.kernels == 2)
-        #expect(try saved(.all) == (first.operators + extractor.operators + forward.operators, 8))
+        #expect(first.kernels == 1 && forward.kernels == 2)
+        // GELU alone is LibTorch's operator: with a view, ten of five layers.
+        #expect(extractor == (10, 0))
+        #expect(try saved(.all) == (first.operators + extractor.operators + forward.operators, 3))
     }
 
     /// A GPU computes masked frames too, unless there are many.
@@ -86,11 +91,13 @@ extension ProfileTests {
                 let lengths = [16_000, 12_000]
                 let samples = try Tensor.zeros([lengths.reduce(0, +)], device: .meta)
                 let masked = [Array(10..<30), Array(0..<12)]
-                return try Rehearsal.calls {
+                func extract() throws {
                     try withoutGradient {
                         _ = try model.featureExtractor(samples, lengths: lengths, maskedFrames: masked, plan)
                     }
-                }.operators
+                }
+                try extract()
+                return try Rehearsal.calls { try extract() }.operators
             }
         }
         let all = try operators { $0.skipsMaskedFrames = false }
@@ -117,6 +124,7 @@ extension ProfileTests {
             }
         }
         let host = try operators(on: .cpu)
+        print("operators on the CPU: \(host)")
         #expect(host > 20)
         #expect(try operators(on: .meta) == host)
     }

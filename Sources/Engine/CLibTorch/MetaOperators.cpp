@@ -111,6 +111,8 @@ void layerNormBackward(Call &call) {
 
 void nothing(Call &call) { call.give(); }
 
+void unfoldBackward(Call &call) { call.give(meta(call[1].toIntVector(), call.tensor(0))); }
+
 /// A result that the caller has made already.
 void given(Call &call) {
     at::Tensor result = call.tensor(1);
@@ -169,6 +171,7 @@ ct_error ct_complete_meta_device(void) {
             add<spectrumOfReal>(*library, "_fft_r2c");
             add<realOfSpectrum>(*library, "_fft_c2r");
             add<sameShape>(*library, "_fft_c2c");
+            add<unfoldBackward>(*library, "unfold_backward");
             add<given>(*library, "conj_physical.out");
             add<layerNorm>(*library, "native_layer_norm");
             add<layerNormBackward>(*library, "native_layer_norm_backward");

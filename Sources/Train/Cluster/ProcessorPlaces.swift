@@ -83,7 +83,7 @@ struct ProcessorPlaces: Equatable {
     static func list(_ text: String) -> [Int] {
         var numbers: [Int] = []
         for part in text.split(separator: ",") {
-            let ends = part.split(separator: "-").map { Int($0) }
+            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
             guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1],
                 first >= 0, last >= first, last < 1 << 20
             else { return [] }
