@@ -24,6 +24,7 @@ typedef struct ct_reducer_opaque *ct_reducer;
 typedef struct ct_kernels_opaque *ct_kernels;
 typedef struct ct_kernel_opaque *ct_kernel;
 typedef struct ct_graph_opaque *ct_graph;
+typedef struct ct_stream_opaque *ct_stream;
 /// A message, or NULL for success.
 typedef char *ct_error;
 
@@ -246,6 +247,14 @@ int ct_cuda_device_count(void);
 /// The peak memory of tensors on a GPU so far, in bytes.
 ct_error ct_device_peak_memory(int64_t device, int64_t *bytes);
 
+// MARK: Work that is recorded
+
+/// Attaches `context` to this thread's work, and to that of LibTorch's threads in its backward passes, until ct_scope_end.
+ct_error ct_scope_begin(void *context);
+void ct_scope_end(void);
+/// The context of this thread's work; NULL for none.
+void *ct_scope_context(void);
+
 // MARK: Our own kernels on GPUs, through libCLibTorchCUDA.so, which is found like the program's other libraries
 
 /// The compute capability of a GPU, ten times its major plus its minor number.
@@ -258,11 +267,21 @@ ct_error ct_cuda_find_kernel(ct_kernels kernels, const char *name, ct_kernel *re
 ct_error ct_cuda_launch(
     int device, ct_kernel kernel, int64_t grid_x, int64_t grid_y, int threads, int shared_bytes, void **arguments);
 
-/// Records this thread's work on a GPU from here to ct_cuda_graph_end instead of running it (a CUDA graph). Meanwhile
-/// nothing may wait for the GPU or be copied from host memory. Before large work, memory that LibTorch keeps for reuse
-/// is released. The work may use the memory of another graph: then the result of one must have been read before the
-/// other is replayed.
-ct_error ct_cuda_graph_begin(int device, bool is_large, ct_graph other, ct_graph *result);
+/// Prepares to record work on a GPU. The work may use the memory of another graph, `other`: then the result of one must
+/// have been read before the other runs. Before large work runs or is recorded, memory that LibTorch keeps for reuse is
+/// released.
+ct_error ct_cuda_graph_prepare(int device, bool is_large, ct_graph other, ct_graph *result);
+/// Runs this thread's work from here to ct_cuda_graph_end_rehearsal on the stream, and with the memory, of the later
+/// recording. The stream that was current before waits for it.
+ct_error ct_cuda_graph_begin_rehearsal(ct_graph graph);
+ct_error ct_cuda_graph_end_rehearsal(ct_graph graph);
+/// Makes the device's default stream current for this thread, whose tensors do not lie in the memory of recordings.
+/// After ct_cuda_aside_end, the stream that was current before waits for it and is current again.
+ct_error ct_cuda_aside_begin(int device, ct_stream *before);
+ct_error ct_cuda_aside_end(ct_stream before);
+/// Records this thread's work from here to ct_cuda_graph_end instead of running it (a CUDA graph). Meanwhile nothing may
+/// wait for the GPU or be copied from host memory. A recording that fails leaves streams and allocators as they were.
+ct_error ct_cuda_graph_begin(ct_graph graph);
 ct_error ct_cuda_graph_end(ct_graph graph);
 /// Runs the recorded work on the current stream, with the same memory each time.
 ct_error ct_cuda_graph_replay(ct_graph graph);

@@ -4,7 +4,8 @@ import Synchronization
 ///
 /// Shapes repeat, above all in services and benchmarks, and an upload takes as long as a small kernel.
 final class DeviceConstants: Sendable {
-    fileprivate struct Key: Hashable {
+    /// What determines a constant.
+    struct Key: Hashable {
         let purpose: String
         let shape: [Int]
         let dtype: DType
@@ -15,23 +16,9 @@ final class DeviceConstants: Sendable {
     final class Uses: Sendable {
         private let tensors = Mutex<[Key: Tensor]>([:])
 
-        fileprivate func find(_ key: Key) -> Tensor? { tensors.withLock { $0[key] } }
-        fileprivate func note(_ tensor: Tensor, for key: Key) { tensors.withLock { $0[key] = tensor } }
-
-        /// Collects the constants that `body` uses, on LibTorch's threads too, and finds those collected before.
-        func noted<Result>(_ body: () throws -> Result) rethrows -> Result {
-            DeviceConstants.noting.withLock { $0.append(self) }
-            defer {
-                DeviceConstants.noting.withLock { all in
-                    if let place = all.lastIndex(where: { $0 === self }) { all.remove(at: place) }
-                }
-            }
-            return try body()
-        }
+        func find(_ key: Key) -> Tensor? { tensors.withLock { $0[key] } }
+        func note(_ tensor: Tensor, for key: Key) { tensors.withLock { $0[key] = tensor } }
     }
-
-    /// The work that is running for the first time, or being recorded.
-    private static let noting = Mutex<[Uses]>([])
 
     private struct Entry {
         let tensor: Tensor
@@ -50,49 +37,44 @@ final class DeviceConstants: Sendable {
 
     private let state = Mutex<(entries: [Key: Entry], elements: Int, uses: Int)>(([:], 0, 0))
 
-    func tensor(
-        _ purpose: String, _ shape: [Int], _ dtype: DType, on device: Device, make: () throws -> [Int]
-    ) throws -> Tensor {
-        let key = Key(purpose: purpose, shape: shape, dtype: dtype, device: device)
-        let noting = Self.noting.withLock { $0 }
-        let noted = noting.lazy.compactMap { $0.find(key) }.first
-        let found =
-            try noted
-            ?? state.withLock { state in
-                state.uses += 1
-                if var entry = state.entries[key] {
-                    entry.lastUse = state.uses
-                    state.entries[key] = entry
-                    return entry.tensor
-                }
-                let made = try Tensor(make()).to(dtype: dtype).to(device: device)
-                state.entries[key] = Entry(tensor: made, lastUse: state.uses)
-                state.elements += made.count
-                while state.elements > capacity, state.entries.count > 1,
-                    let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
-                {
-                    state.entries[oldest.key] = nil
-                    state.elements -= oldest.value.tensor.count
-                }
-                return made
+    func tensor(_ key: Key, make: () throws -> [Int]) throws -> Tensor {
+        try state.withLock { state in
+            state.uses += 1
+            if var entry = state.entries[key] {
+                entry.lastUse = state.uses
+                state.entries[key] = entry
+                return entry.tensor
             }
-        for uses in noting { uses.note(found, for: key) }
-        return found
+            let made = try Tensor(make()).to(dtype: key.dtype).to(device: key.device)
+            state.entries[key] = Entry(tensor: made, lastUse: state.uses)
+            state.elements += made.count
+            while state.elements > capacity, state.entries.count > 1,
+                let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
+            {
+                state.entries[oldest.key] = nil
+                state.elements -= oldest.value.tensor.count
+            }
+            return made
+        }
     }
 }
 
 extension Tensor {
     /// Returns integers that a shape determines.
     ///
-    /// On a device the tensor is cached and shared: it must not be written to.
+    /// On a device, and in recorded work, the tensor is cached and shared: it must not be written to.
     ///
     /// - Parameter purpose: The meaning of the numbers; together with `shape` it determines them.
     /// - Returns: [count].
-    /// - Throws: Any error of `make`.
+    /// - Throws: Any error of `make`; `TorchError.recording` if recorded work uses it without having used it before.
     public static func constant(
         _ purpose: String, _ shape: [Int], as dtype: DType = .int64, on device: Device, make: () throws -> [Int]
     ) throws -> Tensor {
-        guard device != .cpu else { return try Tensor(make()).to(dtype: dtype) }
-        return try DeviceConstants.shared.tensor(purpose, shape, dtype, on: device, make: make)
+        let key = DeviceConstants.Key(purpose: purpose, shape: shape, dtype: dtype, device: device)
+        guard let work = RecordedWork.current else {
+            guard device != .cpu else { return try Tensor(make()).to(dtype: dtype) }
+            return try DeviceConstants.shared.tensor(key, make: make)
+        }
+        return try work.constant(key) { try DeviceConstants.shared.tensor(key, make: make) }
     }
 }

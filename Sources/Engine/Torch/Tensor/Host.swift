@@ -106,12 +106,26 @@ extension Tensor {
 
     /// Returns the elements, copied to the host and converted, row by row.
     ///
-    /// - Throws: `TorchError.runtime` for a tensor on the meta device.
+    /// - Throws: `TorchError.runtime` for a tensor on the meta device; `TorchError.recording` in work that is recorded.
     public func elements<Element: TensorElement & BitwiseCopyable>(_ type: Element.Type = Element.self) throws
         -> [Element]
     {
+        try RecordedWork.forbid("the elements of \(self) cannot be read")
+        return try copiedElements()
+    }
+
+    /// Returns the elements for a computation in host memory, which recorded work repeats.
+    ///
+    /// - Throws: As ``elements(_:)`` for a tensor on a GPU.
+    package func elementsForHost<Element: TensorElement & BitwiseCopyable>(_ type: Element.Type = Element.self) throws
+        -> [Element]
+    {
+        try device == .cpu ? copiedElements() : elements()
+    }
+
+    private func copiedElements<Element: TensorElement & BitwiseCopyable>() throws -> [Element] {
         try requireElements()
-        let host = try detached().to(dtype: Element.dtype, device: .cpu).contiguous()
+        let host = try detached().converted(to: Element.dtype, on: .cpu).contiguous()
         return try host.withUnsafeMutableBytes { bytes in
             Array(bytes.bindMemory(to: Element.self))
         }

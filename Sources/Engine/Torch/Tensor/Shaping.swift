@@ -124,8 +124,19 @@ extension Tensor {
     /// Converts the elements to another type or device; returns the tensor itself where nothing changes.
     ///
     /// Copies to a GPU do not block: when the call returns, the driver has read the host's memory or keeps it.
+    ///
+    /// - Throws: `TorchError.recording` for a copy between host and device in work that is recorded.
     public func to(dtype: DType? = nil, device: Device? = nil) throws -> Tensor {
         let dtype = dtype ?? self.dtype
+        // A CPU stands for a GPU: there, too, a tensor that has to be brought to the device comes from outside.
+        if let device, device == .cpu || self.device == .cpu {
+            try RecordedWork.forbid("\(self) cannot be copied to \(device)")
+        }
+        return try converted(to: dtype, on: device)
+    }
+
+    /// Converts the elements like ``to(dtype:device:)``, in recorded work too.
+    func converted(to dtype: DType, on device: Device?) throws -> Tensor {
         if let device, device != self.device {
             return try ATen.toDevice(.tensor(self), .device(device), .dtype(dtype), .bool(self.device == .cpu))
         }

@@ -34,8 +34,8 @@ func normalizedSignalConvolution(
         return (output, recompute)
     }
     let (channels, kernel) = (weight.size(0), weight.size(2))
-    let taps = try weight.elements(Double.self)
-    let gains = try gain.elements(Double.self)
+    let taps = try weight.elementsForHost(Double.self)
+    let gains = try gain.elementsForHost(Double.self)
     let parts = try normalizedWindows(
         signal, weight, gain: gain, bias: bias, stride: stride, layout, valid: valid, epsilon: epsilon)
     func convolve() throws -> Tensor {
@@ -126,8 +126,8 @@ private func normalizedWindows(
     _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
     epsilon: Double
 ) throws -> [NormalizedWindows] {
-    let taps = try weight.elements(Double.self)
-    let (gains, shifts) = try (gain.elements(Double.self), bias.elements(Double.self))
+    let taps = try weight.elementsForHost(Double.self)
+    let (gains, shifts) = try (gain.elementsForHost(Double.self), bias.elementsForHost(Double.self))
     return try (0..<layout.count).map { utterance in
         let windows = SignalKernels.Windows(
             signal, from: layout.offsets[utterance] * stride, kernel: weight.size(2), stride: stride)
