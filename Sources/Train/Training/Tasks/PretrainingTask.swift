@@ -95,7 +95,7 @@ final class PretrainingTask: TrainingTask {
         let layout = try model.backbone.featureExtractor.layout(samples: batch.lengths)
         let masks = try batch.subBatches.enumerated().map { index, utterances in
             try Mask.draw(
-                recipe.effectiveMasking, lengths: Array(layout.lengths[utterances]),
+                trains ? recipe.effectiveMasking : recipe.heldOutMasking, lengths: Array(layout.lengths[utterances]),
                 channels: recipe.model.encoderEmbedDim, seed: recipe.seed, update: update,
                 subBatch: firstSubBatch + index)
         }
@@ -122,7 +122,7 @@ final class PretrainingTask: TrainingTask {
             receptiveField: recipe.model.convFeatureLayers.receptiveField, leastSamples: leastSamples)
         options.maxTokens = recipe.batching.maxTokensValid ?? options.maxTokens
         options.batchSize = recipe.batching.batchSizeValid ?? options.batchSize
-        options.cropGroup = 1
+        (options.cropGroup, options.cropGrid) = (1, nil)
         return try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: 0)
     }
 
