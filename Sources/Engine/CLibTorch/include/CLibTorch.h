@@ -16,6 +16,7 @@ extern "C" {
 typedef struct ct_tensor_opaque *ct_tensor;
 typedef const struct ct_operator_opaque *ct_operator;
 typedef struct ct_generator_opaque *ct_generator;
+typedef struct ct_event_opaque *ct_event;
 typedef struct ct_object_opaque *ct_object;
 typedef struct ct_store_opaque *ct_store;
 typedef struct ct_process_group_opaque *ct_process_group;
@@ -158,6 +159,26 @@ ct_error ct_observe(ct_observer observer);
 void ct_graph_position(uint64_t *thread, int64_t *sequence);
 /// Waits until a device has finished all its work.
 ct_error ct_device_synchronize(int64_t device);
+
+// MARK: Streams
+
+/// A queue of a device's work.
+typedef struct ct_stream {
+    int64_t id;
+    int64_t device;
+} ct_stream;
+
+/// A stream beside the device's standard one. LibTorch keeps a pool of them and hands them out in turn.
+ct_error ct_stream_take(int64_t device, ct_stream *result);
+/// Makes a stream this thread's current one, and tells which one was.
+ct_error ct_stream_make_current(ct_stream stream, ct_stream *before);
+/// An event that happens when a stream has done all work queued so far.
+ct_error ct_event_record(ct_stream stream, ct_event *result);
+/// Makes later work on this thread's current stream of the event's device wait for the event; the host does not wait.
+ct_error ct_event_block(ct_event event);
+void ct_event_release(ct_event event);
+/// Keeps a tensor's memory from reuse, once it is freed, until this thread's current stream has done its work so far.
+ct_error ct_tensor_use_on_current_stream(ct_tensor tensor);
 
 // MARK: Random numbers
 

@@ -111,7 +111,7 @@ extension Tensor {
         -> [Element]
     {
         try requireElements()
-        let host = try detached().to(dtype: Element.dtype, device: .cpu).contiguous()
+        let host = try detached().fetched(as: Element.dtype).contiguous()
         return try host.withUnsafeMutableBytes { bytes in
             Array(bytes.bindMemory(to: Element.self))
         }
