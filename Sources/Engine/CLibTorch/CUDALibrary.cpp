@@ -83,21 +83,6 @@ ct_error ct_cuda_graph_end_rehearsal(ct_graph graph) {
     return guarded([&] { throwMessage(cudaFunction<End>("wav2vec2_cuda_graph_end_rehearsal")(graph)); });
 }
 
-ct_error ct_cuda_aside_begin(int device, ct_stream *before) {
-    return guarded([&] {
-        void *stream = nullptr;
-        auto *begin = cudaFunction<decltype(wav2vec2_cuda_aside_begin)>("wav2vec2_cuda_aside_begin");
-        throwMessage(begin(device, &stream));
-        *before = reinterpret_cast<ct_stream>(stream);
-    });
-}
-
-ct_error ct_cuda_aside_end(ct_stream before) {
-    return guarded([&] {
-        throwMessage(cudaFunction<decltype(wav2vec2_cuda_aside_end)>("wav2vec2_cuda_aside_end")(before));
-    });
-}
-
 ct_error ct_cuda_graph_begin(ct_graph graph) {
     return guarded([&] {
         throwMessage(cudaFunction<decltype(wav2vec2_cuda_graph_begin)>("wav2vec2_cuda_graph_begin")(graph));

@@ -31,8 +31,6 @@ char *wav2vec2_cuda_graph_begin_rehearsal(void *handle) noexcept;
 char *wav2vec2_cuda_graph_end_rehearsal(void *handle) noexcept;
 char *wav2vec2_cuda_graph_begin(void *handle) noexcept;
 char *wav2vec2_cuda_graph_end(void *handle) noexcept;
-char *wav2vec2_cuda_aside_begin(int device, void **before) noexcept;
-char *wav2vec2_cuda_aside_end(void *before) noexcept;
 char *wav2vec2_cuda_graph_replay(void *handle) noexcept;
 void wav2vec2_cuda_graph_release(void *handle) noexcept;
 }

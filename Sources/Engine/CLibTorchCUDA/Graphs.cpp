@@ -193,21 +193,3 @@ EXPORTED char *wav2vec2_cuda_graph_replay(void *handle) noexcept {
 }
 
 EXPORTED void wav2vec2_cuda_graph_release(void *handle) noexcept { delete recorded(handle); }
-
-EXPORTED char *wav2vec2_cuda_aside_begin(int device, void **before) noexcept {
-    return exported([&] {
-        const auto index = static_cast<c10::DeviceIndex>(device);
-        auto current = std::make_unique<c10::cuda::CUDAStream>(c10::cuda::getCurrentCUDAStream(index));
-        c10::cuda::setCurrentCUDAStream(c10::cuda::getDefaultCUDAStream(index));
-        *before = current.release();
-    });
-}
-
-EXPORTED char *wav2vec2_cuda_aside_end(void *before) noexcept {
-    return exported([&] {
-        const std::unique_ptr<c10::cuda::CUDAStream> stream(static_cast<c10::cuda::CUDAStream *>(before));
-        const auto aside = c10::cuda::getDefaultCUDAStream(stream->device_index());
-        c10::cuda::setCurrentCUDAStream(*stream);
-        wait(*stream, aside);
-    });
-}

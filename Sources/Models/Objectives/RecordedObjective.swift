@@ -28,8 +28,8 @@ public final class RecordedObjective<Main: LeadingObjective> {
         var byShape: [ObjectiveBatch<Main>.Shape: LossTerms.Summation] = [:]
     }
 
-    /// The number of shapes that are remembered.
-    private static var capacity: Int { 32 }
+    /// The number of shapes that are remembered: as many as the recipe `base` has with a grid of crop lengths.
+    package static var capacity: Int { 64 }
 
     private let model: ObjectiveModel<Main>
     private let device: Device
@@ -48,6 +48,11 @@ public final class RecordedObjective<Main: LeadingObjective> {
             summations.byShape[step.shape] = terms.summation
             return try terms.numbers()
         }
+    }
+
+    /// The numbers of first passes, recordings and replays so far.
+    package var counts: (firstRuns: Int, recordings: Int, replays: Int) {
+        (recorder.counts.firstRuns, recorder.counts.recordings, recorder.counts.replays)
     }
 
     /// Adds a batch's gradients to those of the parameters.

@@ -99,7 +99,6 @@ struct TrainingBenchmarkOptions: ParsableArguments {
             } ?? BenchmarkAudio(noise: samples, transcripts: transcripts)
         let mode = precision.precision
         try shape.report(
-            task, make(model, audio, device, mode), profile, model: model, precision: mode
-        ) { audio.waitSeconds }
+            task, make(model, audio, device, mode), profile, model: model, precision: mode)
     }
 }

@@ -8,6 +8,8 @@ import W2VTraining
 struct TrainingBenchmark: BenchmarkTask {
     fileprivate let updates: StandaloneUpdates
 
+    var waitSeconds: Double { updates.waitSeconds }
+
     func step() throws -> StepCounts {
         let counts = try updates.next()
         return StepCounts(

@@ -133,7 +133,7 @@ public final class Trainer {
     /// Advances the state to the update that has been made, so that model and state match again.
     private func count(_ sums: Statistics, update: Int) throws {
         try keeper.checkForFailure()
-        meter.count(sums, waitSeconds: data.waitSeconds)
+        meter.count(sums, waitSeconds: trainStep.waitSeconds)
         if data.isEpochFinished {
             try data.beginNextEpoch()
             meter.endEpoch()

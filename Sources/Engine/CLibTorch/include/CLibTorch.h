@@ -16,6 +16,7 @@ extern "C" {
 typedef struct ct_tensor_opaque *ct_tensor;
 typedef const struct ct_operator_opaque *ct_operator;
 typedef struct ct_generator_opaque *ct_generator;
+typedef struct ct_event_opaque *ct_event;
 typedef struct ct_object_opaque *ct_object;
 typedef struct ct_store_opaque *ct_store;
 typedef struct ct_process_group_opaque *ct_process_group;
@@ -24,7 +25,6 @@ typedef struct ct_reducer_opaque *ct_reducer;
 typedef struct ct_kernels_opaque *ct_kernels;
 typedef struct ct_kernel_opaque *ct_kernel;
 typedef struct ct_graph_opaque *ct_graph;
-typedef struct ct_stream_opaque *ct_stream;
 /// A message, or NULL for success.
 typedef char *ct_error;
 
@@ -160,6 +160,28 @@ void ct_graph_position(uint64_t *thread, int64_t *sequence);
 /// Waits until a device has finished all its work.
 ct_error ct_device_synchronize(int64_t device);
 
+// MARK: Streams
+
+/// A queue of a device's work.
+typedef struct ct_stream {
+    int64_t id;
+    int64_t device;
+} ct_stream;
+
+/// A stream beside the device's standard one. LibTorch keeps a pool of them and hands them out in turn.
+ct_error ct_stream_take(int64_t device, ct_stream *result);
+/// The device's standard stream.
+ct_error ct_stream_default(int64_t device, ct_stream *result);
+/// Makes a stream this thread's current one, and tells which one was.
+ct_error ct_stream_make_current(ct_stream stream, ct_stream *before);
+/// An event that happens when a stream has done all work queued so far.
+ct_error ct_event_record(ct_stream stream, ct_event *result);
+/// Makes later work on this thread's current stream of the event's device wait for the event; the host does not wait.
+ct_error ct_event_block(ct_event event);
+void ct_event_release(ct_event event);
+/// Keeps a tensor's memory from reuse, once it is freed, until this thread's current stream has done its work so far.
+ct_error ct_tensor_use_on_current_stream(ct_tensor tensor);
+
 // MARK: Random numbers
 
 ct_error ct_generator_create(int64_t device, uint64_t seed, ct_generator *result);
@@ -275,10 +297,6 @@ ct_error ct_cuda_graph_prepare(int device, bool is_large, ct_graph other, ct_gra
 /// recording. The stream that was current before waits for it.
 ct_error ct_cuda_graph_begin_rehearsal(ct_graph graph);
 ct_error ct_cuda_graph_end_rehearsal(ct_graph graph);
-/// Makes the device's default stream current for this thread, whose tensors do not lie in the memory of recordings.
-/// After ct_cuda_aside_end, the stream that was current before waits for it and is current again.
-ct_error ct_cuda_aside_begin(int device, ct_stream *before);
-ct_error ct_cuda_aside_end(ct_stream before);
 /// Records this thread's work from here to ct_cuda_graph_end instead of running it (a CUDA graph). Meanwhile nothing may
 /// wait for the GPU or be copied from host memory. A recording that fails leaves streams and allocators as they were.
 ct_error ct_cuda_graph_begin(ct_graph graph);

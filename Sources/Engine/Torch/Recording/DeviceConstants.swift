@@ -10,6 +10,14 @@ final class DeviceConstants: Sendable {
         let shape: [Int]
         let dtype: DType
         let device: Device
+
+        init(purpose: String, shape: [Int], dtype: DType, device: Device) {
+            (self.purpose, self.shape, self.dtype, self.device) = (purpose, shape, dtype, device)
+        }
+
+        init(_ constant: ShapeConstant, on device: Device) {
+            self.init(purpose: constant.purpose, shape: constant.shape, dtype: constant.dtype, device: device)
+        }
     }
 
     /// The constants that some work uses: recorded work holds only their addresses, and cannot upload any.
@@ -35,7 +43,9 @@ final class DeviceConstants: Sendable {
     /// - Parameter capacity: The maximum number of elements kept.
     init(capacity: Int) { self.capacity = capacity }
 
-    private let state = Mutex<(entries: [Key: Entry], elements: Int, uses: Int)>(([:], 0, 0))
+    private typealias State = (entries: [Key: Entry], elements: Int, uses: Int)
+
+    private let state = Mutex<State>(([:], 0, 0))
 
     func tensor(_ key: Key, make: () throws -> [Int]) throws -> Tensor {
         try state.withLock { state in
@@ -46,15 +56,35 @@ final class DeviceConstants: Sendable {
                 return entry.tensor
             }
             let made = try Tensor(make()).to(dtype: key.dtype).to(device: key.device)
-            state.entries[key] = Entry(tensor: made, lastUse: state.uses)
-            state.elements += made.count
-            while state.elements > capacity, state.entries.count > 1,
-                let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
-            {
-                state.entries[oldest.key] = nil
-                state.elements -= oldest.value.tensor.count
-            }
+            keep(made, for: key, &state)
             return made
+        }
+    }
+
+    /// Returns whether a constant is on a device.
+    func has(_ constant: ShapeConstant, on device: Device) -> Bool {
+        let key = Key(constant, on: device)
+        return state.withLock { $0.entries[key] != nil }
+    }
+
+    /// Keeps a constant that came with a batch.
+    func insert(_ tensor: Tensor, for constant: ShapeConstant, on device: Device) {
+        let key = Key(constant, on: device)
+        state.withLock { state in
+            guard state.entries[key] == nil else { return }
+            state.uses += 1
+            keep(tensor, for: key, &state)
+        }
+    }
+
+    private func keep(_ tensor: Tensor, for key: Key, _ state: inout State) {
+        state.entries[key] = Entry(tensor: tensor, lastUse: state.uses)
+        state.elements += tensor.count
+        while state.elements > capacity, state.entries.count > 1,
+            let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
+        {
+            state.entries[oldest.key] = nil
+            state.elements -= oldest.value.tensor.count
         }
     }
 }

@@ -67,12 +67,9 @@ final class RecordedWork: Sendable {
     ///
     /// Their memory is not that of recordings, which those of other shapes overwrite.
     private func aside(_ make: () throws -> Tensor) throws -> Tensor {
-        guard case .cuda(let index) = device else { return try make() }
-        var before: ct_stream?
-        try TorchError.check(ct_cuda_aside_begin(Int32(index), &before))
-        guard let before else { throw TorchError.runtime("no stream is current on \(device)") }
-        let made = Result { try make() }
-        try TorchError.check(ct_cuda_aside_end(before))
-        return try made.get()
+        guard let stream = try DeviceStream(defaultOf: device) else { return try make() }
+        let made = try stream.run(make)
+        try stream.mark().precedeLaterWork()
+        return made
     }
 }

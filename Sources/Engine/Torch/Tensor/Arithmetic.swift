@@ -195,7 +195,12 @@ extension Tensor {
         try ATen.mulScalarInPlace.run(.tensor(self), .double(factor))
     }
     /// Copies elements, converted and broadcast as needed: self ← source.
-    public func copy(from source: Tensor) throws { try ATen.copyInPlace.run(.tensor(self), .tensor(source)) }
+    public func copy(from source: Tensor) throws {
+        if source.device == .cpu, device != .cpu { UploadLog.note(source) }
+        try ATen.copyInPlace.run(.tensor(self), .tensor(source))
+    }
+    /// Copies elements from page-locked host memory, which LibTorch keeps until they are copied; the host does not wait.
+    func copy(fromHost source: Tensor) throws { try ATen.copyInPlace.run(.tensor(self), .tensor(source), .bool(true)) }
     /// Sets all elements to 0.
     public func zeroInPlace() throws { try ATen.zeroInPlace.run(.tensor(self)) }
     /// Sets all elements to a number.

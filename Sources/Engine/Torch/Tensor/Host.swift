@@ -125,7 +125,7 @@ extension Tensor {
 
     private func copiedElements<Element: TensorElement & BitwiseCopyable>() throws -> [Element] {
         try requireElements()
-        let host = try detached().converted(to: Element.dtype, on: .cpu).contiguous()
+        let host = try detached().fetched(as: Element.dtype).contiguous()
         return try host.withUnsafeMutableBytes { bytes in
             Array(bytes.bindMemory(to: Element.self))
         }

@@ -27,9 +27,9 @@ func normalizedSignalConvolution(
     epsilon: Double
 ) throws -> (output: Tensor, recompute: () throws -> Tensor) {
     if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias) {
-        let utterances = layout.lengths.indices.map { (layout.offsets[$0], layout.lengths[$0], valid[$0]) }
         let (output, recompute) = try NormalizedSignalKernels(
-            signal.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride, utterances: utterances
+            signal.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride,
+            utterances: layout.kernelRows(valid: valid)
         )(epsilon: epsilon)
         return (output, recompute)
     }
@@ -70,6 +70,15 @@ func normalizedSignalConvolution(
     return (output, convolve)
 }
 
+extension RaggedLayout {
+    /// Returns the utterances' rows for the kernels.
+    ///
+    /// - Parameter valid: The number of rows of each that are frames.
+    func kernelRows(valid: [Int]) -> [NormalizedSignalKernels.Rows] {
+        lengths.indices.map { (offsets[$0], lengths[$0], valid[$0]) }
+    }
+}
+
 /// Whole utterances, whose statistics are used when only parts of them are convolved.
 struct SignalSource {
     /// All their samples, [rows · stride, 1].
@@ -99,11 +108,9 @@ func normalizedSignalConvolution(
     stride: Int, epsilon: Double
 ) throws -> Tensor {
     if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias) {
-        let whole = source.layout
-        let utterances = whole.lengths.indices.map { (whole.offsets[$0], whole.lengths[$0], source.valid[$0]) }
         let kernels = try NormalizedSignalKernels(
             source.samples.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride,
-            utterances: utterances)
+            utterances: source.layout.kernelRows(valid: source.valid))
         let parts = layout.lengths.indices.map { (layout.offsets[$0], layout.lengths[$0], source.owners[$0]) }
         return try kernels.convolving(signal.to(dtype: .float32), parts: parts, epsilon: epsilon)
     }

@@ -37,6 +37,12 @@ public final class TransformerEncoder: Module {
             + keyed("post_layers", hourglass?.post ?? [])
     }
 
+    /// Returns the constants that a pass over a layout reads.
+    func shapeConstants(_ layout: RaggedLayout) -> [ShapeConstant] {
+        positions.shapeConstants(layout) + ((layers.first ?? hourglass?.post.first)?.attention.shapeConstants(layout) ?? [])
+            + (hourglass?.shapeConstants(layout) ?? [])
+    }
+
     /// Computes the context vectors of frames.
     ///
     /// The probe sees `pos_conv`, `layers_input`, `layers.N` and, with an Hourglass, `downsample_layer`,

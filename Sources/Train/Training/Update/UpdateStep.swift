@@ -25,8 +25,8 @@ final class UpdateStep {
     private var replicas: Replicas?
     /// The summation of gradients over processes: ``replicas`` in training, a substitute in benchmarks; `nil` for none.
     private var summation: (any GradientSummation)?
-    /// The next micro-batch if it has been prepared already; an error is thrown when its turn comes.
-    private var ahead: (update: Int, microBatch: Int, prepared: Result<any PreparedMicroBatch, any Error>)?
+    /// Prepares micro-batches, from the first update on.
+    private var preparer: MicroBatchPreparer?
     private var scaler: LossScaler?
     /// FP32 originals of frozen weights, if the model computes in half precision.
     private var frozen: [String: Tensor] = [:]
@@ -92,6 +92,9 @@ final class UpdateStep {
     /// Number of micro-batches per update, over all processes.
     private var microBatchesPerUpdate: Int { options.updateFreq * (cluster?.size ?? 1) }
 
+    /// Total time that updates have waited for data, in seconds.
+    var waitSeconds: Double { preparer?.waitSeconds ?? 0 }
+
     /// The factor on losses, if they are scaled.
     var lossScale: Double? { scaler?.scale }
 
@@ -112,6 +115,8 @@ final class UpdateStep {
         var utterances: [Int] = []
         let lossScale = scaler?.scale ?? 1
         try profiled(.optimizer) { for group in task.groups { try group.parameters.clearGradients() } }
+        let preparer = try preparer ?? MicroBatchPreparer(task, data, from: update, through: options.maxUpdate)
+        self.preparer = preparer
         let microBatches = try profiled(.dataWait) { try data.beginUpdate() }
         func beginReduction() {
             summation?.beginReduction(unused: task.parametersWithoutGradient(update: update))
@@ -122,12 +127,8 @@ final class UpdateStep {
             if microBatch != microBatches.first, cluster == nil, isInterrupted() { return nil }
             let isLast = microBatch == microBatches.last
             if isLast { beginReduction() }
-            let prepared = try prepared(microBatch, update: update)
-            let pending = try prepared.addGradients(lossScale: lossScale)
-            // A GPU computes meanwhile. `wait()` then blocks until the loss and the metrics have been copied from the
-            // device.
-            prepareNext(after: microBatch, of: microBatches, update: update)
-            sums += try pending.wait()
+            let prepared = try preparer.next(microBatch, of: update)
+            sums += try prepared.addGradients(lossScale: lossScale).wait()
             // In half precision, adds this micro-batch's gradients to the FP32 sums (nothing to do in FP32). With a
             // summation, the last micro-batch's are added bucket by bucket as they are sent.
             if !isLast || summation == nil { for group in task.groups { try group.parameters.collectGradients() } }
@@ -151,33 +152,6 @@ final class UpdateStep {
         try replicas?.check(after: update)
         sums.gradientNorm = norm
         return sums
-    }
-
-    // MARK: Preparing ahead
-
-    /// Returns a micro-batch of the current update, prepared now unless it was prepared ahead.
-    private func prepared(_ microBatch: Int, update: Int) throws -> any PreparedMicroBatch {
-        defer { ahead = nil }
-        if let ahead, ahead.update == update, ahead.microBatch == microBatch { return try ahead.prepared.get() }
-        let batch = try profiled(.dataWait) { try data.next(microBatch) }
-        return try profiled(.draws) { try task.prepare(batch, update: update, microBatch: microBatch) }
-    }
-
-    /// Prepares the following micro-batch: of the same update, or the next update's first.
-    private func prepareNext(after microBatch: Int, of microBatches: [Int], update: Int) {
-        let place = microBatches.firstIndex(of: microBatch).map { $0 + 1 } ?? microBatches.count
-        let isNextUpdates = place == microBatches.count
-        guard let number = isNextUpdates ? data.firstMicroBatchOfNextUpdate : microBatches[place] else { return }
-        let next = isNextUpdates ? update + 1 : update
-        ahead = (
-            next, number,
-            Result {
-                let batch = try profiled(.dataWait) {
-                    try isNextUpdates ? data.takeFromNextUpdate(number) : data.next(number)
-                }
-                return try profiled(.draws) { try task.prepare(batch, update: next, microBatch: number) }
-            }
-        )
     }
 
     // MARK: Overflow
