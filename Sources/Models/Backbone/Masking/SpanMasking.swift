@@ -112,9 +112,9 @@ public struct SpanMasking: Sendable, Equatable {
 
     /// Returns the number of masked elements of a row with a fixed ``count``, before some are unmasked again.
     ///
-    /// It is the mean number that spans of the mean length mask, rounded: for 0.65 and 10, about 48 % of a row. Of that,
-    /// `requireSameMasks` leaves 45 % in the usual batches, as rows with more masked elements give some back. It is
-    /// rounded down to ``countMultiple``, and at least one element stays unmasked.
+    /// It is the mean number that spans of the mean length mask, rounded: for 0.65 and 10, 49 % of a row, as in the paper.
+    /// (Spans that are drawn with ``requireSameMasks`` mask 46 % in a batch of 5 rows of 768 elements, because rows with
+    /// more give some back.) It is rounded down to ``countMultiple``, and at least one element stays unmasked.
     public func fixedCount(_ size: Int) -> Int {
         guard probability > 0, size > 1 else { return 0 }
         let spans = max(Double(minMasks), probability * Double(size) / Double(max(1, length)))
