@@ -34,6 +34,13 @@ ct_error ct_stream_default(int64_t device, ct_stream *result) {
     });
 }
 
+ct_error ct_stream_current(int64_t device, ct_stream *result) {
+    return guarded([&] {
+        const c10::Device place = deviceFrom(device);
+        *result = packed(c10::impl::VirtualGuardImpl(place.type()).getStream(place));
+    });
+}
+
 ct_error ct_stream_make_current(ct_stream stream, ct_stream *before) {
     return guarded([&] {
         const c10::Stream wanted = unpacked(stream);
@@ -55,6 +62,10 @@ ct_error ct_event_block(ct_event handle) {
         auto *event = reinterpret_cast<c10::Event *>(handle);
         event->block(c10::impl::VirtualGuardImpl(event->device_type()).getStream(event->device()));
     });
+}
+
+ct_error ct_event_wait(ct_event handle) {
+    return guarded([&] { reinterpret_cast<c10::Event *>(handle)->synchronize(); });
 }
 
 void ct_event_release(ct_event handle) {

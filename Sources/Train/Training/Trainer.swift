@@ -63,7 +63,10 @@ public final class Trainer {
             cluster?.noteProgress(update: update)
             let rate = options.learningRate.rate(update: update, maxUpdate: options.maxUpdate)
             var signal: Int32?
-            let sums = try trainStep(update, learningRate: rate, willChangeModel: { phase = .updating }) {
+            let sums = try trainStep(
+                update, learningRate: rate, mayBeginNext: !showsGradients(of: update),
+                changesModel: { phase = $0 ? .updating : .training }
+            ) {
                 signal = stop()
                 return signal != nil
             }
@@ -150,7 +153,7 @@ public final class Trainer {
     private func logUpdate(_ sums: Statistics, epoch: Int, rate: Double) throws {
         let update = state.update
         for warning in watch.look(at: update, sums) { try warn(warning) }
-        if let every = recipe.logging.histogramEvery, update % every == 0 { try writeHistograms() }
+        if showsGradients(of: update) { try writeHistograms() }
         if update % recipe.logging.logEvery == 0 || isFinished {
             try writeLog(epoch: epoch, rate: rate)
             state.statistics = Statistics()
@@ -160,6 +163,11 @@ public final class Trainer {
             liveLine(
                 update: update, of: recipe.optimization.maxUpdate, secondsPerUpdate: perUpdate,
                 remaining: perUpdate * Double(remainingUpdates)))
+    }
+
+    /// Returns whether the gradients of an update are written as histograms.
+    private func showsGradients(of update: Int) -> Bool {
+        recipe.logging.histogramEvery.map { update % $0 == 0 } ?? false
     }
 
     /// Remembers the best validation result so far.

@@ -172,12 +172,16 @@ typedef struct ct_stream {
 ct_error ct_stream_take(int64_t device, ct_stream *result);
 /// The device's standard stream.
 ct_error ct_stream_default(int64_t device, ct_stream *result);
+/// This thread's current stream of a device.
+ct_error ct_stream_current(int64_t device, ct_stream *result);
 /// Makes a stream this thread's current one, and tells which one was.
 ct_error ct_stream_make_current(ct_stream stream, ct_stream *before);
 /// An event that happens when a stream has done all work queued so far.
 ct_error ct_event_record(ct_stream stream, ct_event *result);
 /// Makes later work on this thread's current stream of the event's device wait for the event; the host does not wait.
 ct_error ct_event_block(ct_event event);
+/// Waits until the event has happened.
+ct_error ct_event_wait(ct_event event);
 void ct_event_release(ct_event event);
 /// Keeps a tensor's memory from reuse, once it is freed, until this thread's current stream has done its work so far.
 ct_error ct_tensor_use_on_current_stream(ct_tensor tensor);

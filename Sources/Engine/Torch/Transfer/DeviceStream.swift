@@ -28,6 +28,17 @@ package final class DeviceStream: @unchecked Sendable {
         stream = taken
     }
 
+    /// Takes this thread's current stream of a GPU.
+    ///
+    /// - Returns: `nil` for a device without streams.
+    /// - Throws: `TorchError.operation` if the driver refuses.
+    init?(currentOf device: Device) throws {
+        guard case .cuda = device else { return nil }
+        var taken = ct_stream()
+        try TorchError.check(ct_stream_current(device.packed, &taken))
+        stream = taken
+    }
+
     /// Queues the work of `body` here, as far as this thread starts it.
     package func run<Result>(_ body: () throws -> Result) throws -> Result {
         var before = ct_stream()
@@ -56,6 +67,14 @@ package final class DeviceEvent: @unchecked Sendable {
     fileprivate init(adopting handle: ct_event) { self.handle = handle }
 
     deinit { ct_event_release(handle) }
+
+    /// Makes the host wait for the event.
+    ///
+    /// - Throws: `TorchError.recording` in work that is recorded.
+    func wait() throws {
+        try RecordedWork.forbid("an event cannot be waited for")
+        try TorchError.check(ct_event_wait(handle))
+    }
 
     /// Makes later work in this thread's current stream wait for the event; the host does not wait.
     package func precedeLaterWork() throws { try TorchError.check(ct_event_block(handle)) }

@@ -21,17 +21,26 @@ protocol PreparedMicroBatch {
 struct PendingSums {
     /// The sums that are known without the device.
     let counts: Statistics
-    /// The loss and the metrics, on the device.
-    let numbers: Tensor
+    /// The loss, on the device: an FP64 scalar.
+    let loss: Tensor
+    /// The loss and the metrics, on their way to the host.
+    private let numbers: Download
     /// The layout of `numbers`.
-    let summation: LossTerms.Summation
+    private let summation: LossTerms.Summation
+
+    /// Starts to fetch the numbers, which the next micro-batch may overwrite.
+    init(counts: Statistics, numbers: Tensor, summation: LossTerms.Summation) throws {
+        (self.counts, self.summation) = (counts, summation)
+        loss = try numbers.selected(0, 0).cloned()
+        self.numbers = try Download(numbers)
+    }
 
     /// Waits until the device has computed the loss and the metrics.
     ///
     /// - Returns: All sums.
     func wait() throws -> Statistics {
         var sums = counts
-        let (loss, metrics) = try summation(numbers)
+        let (loss, metrics) = try summation(numbers.wait())
         sums.loss = loss
         sums.metrics += metrics
         return sums
@@ -67,7 +76,7 @@ struct PreparedBatch<Main: LeadingObjective>: PreparedMicroBatch {
         // A GPU computes meanwhile.
         var counts = counts
         counts.operations = operations()
-        return PendingSums(counts: counts, numbers: numbers, summation: summation)
+        return try PendingSums(counts: counts, numbers: numbers, summation: summation)
     }
 
     /// Adds the gradients, and returns the loss and the metrics on the device.

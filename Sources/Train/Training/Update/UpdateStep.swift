@@ -11,6 +11,11 @@ import W2VTorch
 /// In half precision the optimizer sees FP32 weights and gradients, and the loss is scaled if gradients could vanish.
 /// An update whose gradients overflow is skipped: it keeps its number and its utterances count as used, as in NVIDIA's
 /// program (fairseq repeats the update's number), while the optimizer does not count it.
+///
+/// A GPU never waits for the host: a micro-batch's sums are read when the next one's passes have been queued. Where
+/// steps are recorded, in a single process and with an optimizer that can do so, that holds at an update's end, too. The
+/// norm, clipping and the decision to skip stay on the device (``GradientVerdict``), and the optimizer and the next
+/// update's first micro-batch are queued before the host reads them.
 final class UpdateStep {
     private let task: any TrainingTask
     private let data: any MicroBatchSource
@@ -27,6 +32,8 @@ final class UpdateStep {
     private var summation: (any GradientSummation)?
     /// Prepares micro-batches, from the first update on.
     private var preparer: MicroBatchPreparer?
+    /// The next update's first micro-batch, if it has been queued; an error is thrown when its turn comes.
+    private var begun: BegunUpdate?
     private var scaler: LossScaler?
     /// FP32 originals of frozen weights, if the model computes in half precision.
     private var frozen: [String: Tensor] = [:]
@@ -103,18 +110,25 @@ final class UpdateStep {
     /// - Parameters:
     ///   - update: The update's number, from 1.
     ///   - learningRate: The learning rate.
-    ///   - willChangeModel: Called before the optimizer changes the model.
+    ///   - mayBeginNext: Whether the next update may be begun before this one's sums are read: its gradients then take
+    ///     the place of this one's.
+    ///   - changesModel: Called with true before the optimizer changes the model, and with false if it has not done so.
     ///   - isInterrupted: Polled between micro-batches, because an update of many takes long.
     /// - Returns: The update's sums; `nil` if it was interrupted: then only the position in the data has changed.
     /// - Throws: ``TrainingError/notFinite(update:what:utterances:)``,
     ///   ``TrainingError/minimumLossScale(update:scale:what:utterances:)``, or an error of the data or the model.
     func callAsFunction(
-        _ update: Int, learningRate: Double, willChangeModel: () -> Void = {}, isInterrupted: () -> Bool = { false }
+        _ update: Int, learningRate: Double, mayBeginNext: Bool = false, changesModel: (Bool) -> Void = { _ in },
+        isInterrupted: () -> Bool = { false }
     ) throws -> Statistics? {
         var sums = Statistics()
         var utterances: [Int] = []
         let lossScale = scaler?.scale ?? 1
-        try profiled(.optimizer) { for group in task.groups { try group.parameters.clearGradients() } }
+        let begun = begun.flatMap { $0.update == update ? $0 : nil }
+        self.begun = nil
+        let isBegun = begun?.lossScale == lossScale
+        // In half precision, a micro-batch's gradients are collected only when its turn comes.
+        if !isBegun { try profiled(.optimizer) { for group in task.groups { try group.parameters.clearGradients() } } }
         let preparer = try preparer ?? MicroBatchPreparer(task, data, from: update, through: options.maxUpdate)
         self.preparer = preparer
         let microBatches = try profiled(.dataWait) { try data.beginUpdate() }
@@ -122,28 +136,71 @@ final class UpdateStep {
             summation?.beginReduction(unused: task.parametersWithoutGradient(update: update))
         }
         if microBatches.isEmpty { beginReduction() }
+        var (pending, losses, sampleSize): (PendingSums?, [Tensor], Int) = (nil, [], 0)
         for microBatch in microBatches {
             // With several processes, the others would wait for this one's gradients.
             if microBatch != microBatches.first, cluster == nil, isInterrupted() { return nil }
             let isLast = microBatch == microBatches.last
             if isLast { beginReduction() }
-            let prepared = try preparer.next(microBatch, of: update)
-            sums += try prepared.addGradients(lossScale: lossScale).wait()
+            let earlier = microBatch == microBatches.first ? begun : nil
+            let prepared = try earlier?.prepared.get() ?? preparer.next(microBatch, of: update)
+            let queued = try (isBegun ? earlier?.pending?.get() : nil) ?? prepared.addGradients(lossScale: lossScale)
+            // A GPU computes meanwhile.
+            if let pending { sums += try pending.wait() }
+            pending = queued
+            if queuesUpdates { losses.append(queued.loss) }
+            sampleSize += queued.counts.sampleSize
             // In half precision, adds this micro-batch's gradients to the FP32 sums (nothing to do in FP32). With a
             // summation, the last micro-batch's are added bucket by bucket as they are sent.
             if !isLast || summation == nil { for group in task.groups { try group.parameters.collectGradients() } }
             utterances += prepared.batch.utterances
         }
+        let changing = task.groups.filter { update >= $0.firstUpdate }
+        guard queuesUpdates, let pending else {
+            if let pending { sums += try pending.wait() }
+            return try complete(update, sums, utterances, changing, learningRate: learningRate, changesModel)
+        }
+        let verdict = try profiled(.optimizer) {
+            try GradientVerdict(
+                task.groups.map(\.parameters), losses: losses, divisor: Double(sampleSize) * lossScale,
+                clipNorm: options.clipNorm)
+        }
+        changesModel(true)
+        try profiled(.optimizer) {
+            for group in changing { try group.queueStep(learningRate: learningRate, verdict) }
+        }
+        if mayBeginNext, update < options.maxUpdate { self.begun = begin(update + 1, preparer, lossScale: lossScale) }
+        sums += try pending.wait()
+        sums.updates = 1
+        let norm = try verdict.waitForNorm()
+        let isSkipped = !norm.isFinite || !sums.loss.isFinite
+        for group in changing { try group.complete(isSkipped: isSkipped) }
+        guard !isSkipped else {
+            changesModel(false)
+            return try skip(update, sums, utterances) { try verdict.firstOverflow() }
+        }
+        scaler?.succeed()
+        sums.gradientNorm = norm
+        return sums
+    }
+
+    /// Completes an update whose gradients and sums the host waits for.
+    private func complete(
+        _ update: Int, _ own: Statistics, _ utterances: [Int], _ changing: [ParameterGroup], learningRate: Double,
+        _ changesModel: (Bool) -> Void
+    ) throws -> Statistics? {
+        var sums = own
         try summation?.finishReduction()
         if let replicas { sums = try replicas.sum(sums) }
         sums.updates = 1
-        let divisor = Double(sums.sampleSize) * lossScale
+        let divisor = Double(sums.sampleSize) * (scaler?.scale ?? 1)
         let norm = try profiled(.optimizer) { try gradientNorm(task.groups.map(\.parameters)) / divisor }
-        guard norm.isFinite, sums.loss.isFinite else { return try skip(update, sums, utterances) }
+        guard norm.isFinite, sums.loss.isFinite else {
+            return try skip(update, sums, utterances, firstOverflow: firstOverflow)
+        }
         let clip = options.clipNorm > 0 ? min(1, options.clipNorm / (norm + 1e-6)) : 1
-        willChangeModel()
+        changesModel(true)
         try profiled(.optimizer) {
-            let changing = task.groups.filter { update >= $0.firstUpdate }
             for group in changing { try group.step(learningRate: learningRate, gradientScale: clip / divisor) }
             summation?.optimizerEnded()
             for group in changing { try group.publish() }
@@ -154,17 +211,53 @@ final class UpdateStep {
         return sums
     }
 
+    // MARK: Queued updates
+
+    /// A micro-batch whose passes have been queued before the update in front of it was known to be made.
+    private struct BegunUpdate {
+        let update: Int
+        let lossScale: Double
+        let prepared: Result<any PreparedMicroBatch, any Error>
+        /// The sums; `nil` if the micro-batch could not be prepared.
+        let pending: Result<PendingSums, any Error>?
+    }
+
+    /// Whether updates are queued; see ``UpdateStep``.
+    private var queuesUpdates: Bool {
+        task.recordsSteps && cluster == nil && summation == nil
+            && task.groups.allSatisfy { $0.optimizer is any QueuedOptimizer }
+    }
+
+    /// Queues the passes of an update's first micro-batch.
+    ///
+    /// They change nothing but gradients. If the update in front is skipped, and the loss scale with it, they are queued
+    /// again.
+    private func begin(_ update: Int, _ preparer: MicroBatchPreparer, lossScale: Double) -> BegunUpdate {
+        let prepared = Result { try preparer.next(0, of: update) }
+        let pending = (try? prepared.get()).map { prepared in
+            Result {
+                try profiled(.optimizer) { for group in task.groups { try group.parameters.clearGradients() } }
+                return try prepared.addGradients(lossScale: lossScale)
+            }
+        }
+        return BegunUpdate(update: update, lossScale: lossScale, prepared: prepared, pending: pending)
+    }
+
     // MARK: Overflow
 
     /// Lowers the loss scale, or gives up.
-    private func skip(_ update: Int, _ sums: Statistics, _ utterances: [Int]) throws -> Statistics {
+    ///
+    /// - Parameter firstOverflow: Finds the first parameter whose gradient is NaN or infinite: group and parameter.
+    private func skip(
+        _ update: Int, _ sums: Statistics, _ utterances: [Int], firstOverflow: () throws -> (group: Int, parameter: Int)?
+    ) throws -> Statistics {
         guard let before = scaler?.scale else {
             throw TrainingError.notFinite(
-                update: update, what: try culprit(sums), utterances: names(utterances))
+                update: update, what: try culprit(sums, firstOverflow), utterances: names(utterances))
         }
         guard scaler?.overflow() == true, let now = scaler?.scale else {
             throw TrainingError.minimumLossScale(
-                update: update, scale: precision.minLossScale, what: try culprit(sums), utterances: names(utterances))
+                update: update, scale: precision.minLossScale, what: try culprit(sums, firstOverflow), utterances: names(utterances))
         }
         logger.notice(
             """
@@ -182,16 +275,24 @@ final class UpdateStep {
     }
 
     /// Finds the first value that is NaN or infinite: the loss of an added objective, or a gradient.
-    private func culprit(_ sums: Statistics) throws -> String {
+    private func culprit(
+        _ sums: Statistics, _ firstOverflow: () throws -> (group: Int, parameter: Int)?
+    ) throws -> String {
         if !sums.loss.isFinite, let added = addedCulprit(sums.metrics) { return "the loss of objective \(added)" }
-        for group in task.groups {
+        guard let found = try firstOverflow() else { return "the loss" }
+        return "the gradient of \(task.groups[found.group].parameters.names[found.parameter])"
+    }
+
+    /// Finds the first parameter whose gradient is NaN or infinite.
+    private func firstOverflow() throws -> (group: Int, parameter: Int)? {
+        for (number, group) in task.groups.enumerated() {
             try group.parameters.gatherGradients()
             for index in group.parameters.names.indices
             where try !group.parameters.view(index, of: group.parameters.gradients).isFinite() {
-                return "the gradient of \(group.parameters.names[index])"
+                return (number, index)
             }
         }
-        return "the loss"
+        return nil
     }
 
     /// Finds the added objectives whose loss is NaN or infinite while the leading one's is finite.
