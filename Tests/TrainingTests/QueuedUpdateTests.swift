@@ -29,7 +29,7 @@ import W2VTorch
             "seconds", "eta_seconds", "audio_seconds_per_second", "frames_per_second", "masked_frames_per_second",
             "data_wait_share", "peak_rss_mb", "seconds_per_update", "utilisation",
         ]
-        return try corpus.metrics(output).map { line in
+        return try corpus.metrics(output).filter { $0["kind"] as? String != "benchmark" }.map { line in
             line.filter { !measured.contains($0.key) }.mapValues { "\($0)" }
         }
     }
