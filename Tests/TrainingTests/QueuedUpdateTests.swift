@@ -69,6 +69,24 @@ import W2VTorch
         }
     }
 
+    /// Whoever records steps learns how often they were replayed, and once if that is hardly ever.
+    @Test func shapesThatHardlyRepeatAreTold() throws {
+        let corpus = try SyntheticCorpus(utterances: 4)
+        let warning = "optimization.record_steps has replayed"
+        for (output, count, masks) in [("spans", 70, "spans"), ("fixed", 6, "fixed")] {
+            let log = CapturedLog()
+            let job = try job(
+                corpus, output, records: true,
+                [
+                    "masking.count=\(masks)", "masking.mask_same_count=false", "optimization.update_freq=1",
+                    "optimization.max_update=\(count)", "validation.every=off",
+                ])
+            _ = try Trainer(job, logger: log.logger()).run()
+            #expect(log.warnings.count { $0.hasPrefix(warning) } == (masks == "spans" ? 1 : 0))
+            #expect(log.lines.contains { $0.contains("recorded steps: ") && $0.contains(" % of passes replayed") })
+        }
+    }
+
     /// Stopped in the middle of an update and between two, after which the next one had begun.
     @Test(arguments: ["fp32", "fp16"])
     func resumedRunsKeepTheirBits(_ mode: String) throws {

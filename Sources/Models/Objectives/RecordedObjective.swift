@@ -51,9 +51,7 @@ public final class RecordedObjective<Main: LeadingObjective> {
     }
 
     /// The numbers of first passes, recordings and replays so far.
-    package var counts: (firstRuns: Int, recordings: Int, replays: Int) {
-        (recorder.counts.firstRuns, recorder.counts.recordings, recorder.counts.replays)
-    }
+    public var counts: RecordingCounts { recorder.counts }
 
     /// Adds a batch's gradients to those of the parameters.
     ///

@@ -36,6 +36,8 @@ public final class Trainer {
     private var watch: Watch
     private let progress: (String) -> Void
     private let lastEpochOfJob: Int?
+    /// Whether it has been told that recorded steps are hardly ever replayed.
+    var hasWarnedOfShapes = false
     private let lock: RunLock?
 
     /// Runs the training loop: rate, update, log, validate, save.
@@ -153,6 +155,7 @@ public final class Trainer {
     private func logUpdate(_ sums: Statistics, epoch: Int, rate: Double) throws {
         let update = state.update
         for warning in watch.look(at: update, sums) { try warn(warning) }
+        warnOfShapes()
         if showsGradients(of: update) { try writeHistograms() }
         if update % recipe.logging.logEvery == 0 || isFinished {
             try writeLog(epoch: epoch, rate: rate)

@@ -14,6 +14,24 @@ public protocol RecordableInput {
     func owned(on device: Device) throws -> Self
 }
 
+/// The numbers of inputs of recorded work.
+public struct RecordingCounts: Equatable, Sendable {
+    /// The inputs of new shapes, whose work ran normally.
+    public var firstRuns = 0
+    /// The inputs whose work was recorded.
+    public var recordings = 0
+    /// The inputs whose work was replayed, including those that it was recorded for.
+    public var replays = 0
+
+    /// Makes counts.
+    public init(firstRuns: Int = 0, recordings: Int = 0, replays: Int = 0) {
+        (self.firstRuns, self.recordings, self.replays) = (firstRuns, recordings, replays)
+    }
+
+    /// The share of inputs whose work was replayed.
+    public var replayedShare: Double { Double(replays) / Double(max(1, firstRuns + replays)) }
+}
+
 /// Runs the same work on one input after another, and records it where shapes repeat.
 ///
 /// GPU work often consists of many small kernels, each of which takes longer to launch than to run. The first input of
@@ -23,19 +41,6 @@ public protocol RecordableInput {
 /// Recorded work must not read the elements of tensors, nor upload anything but constants. Both are errors, on a CPU
 /// too, where recorded work is repeated.
 public final class WorkRecorder<Input: RecordableInput> {
-    /// The numbers of inputs so far.
-    public struct Counts: Equatable, Sendable {
-        /// The inputs of new shapes, whose work ran normally.
-        public var firstRuns = 0
-        /// The inputs whose work was recorded.
-        public var recordings = 0
-        /// The inputs whose work was replayed, including those that it was recorded for.
-        public var replays = 0
-
-        /// The share of inputs whose work was replayed.
-        public var replayedShare: Double { Double(replays) / Double(max(1, firstRuns + replays)) }
-    }
-
     private struct Entry {
         let graph: DeviceGraph
         /// The input that the recorded work reads.
@@ -44,7 +49,7 @@ public final class WorkRecorder<Input: RecordableInput> {
     }
 
     /// The numbers of inputs so far.
-    public private(set) var counts = Counts()
+    public private(set) var counts = RecordingCounts()
 
     private let device: Device
     private let capacity: Int

@@ -14,6 +14,7 @@ final class FinetuningTask: TrainingTask {
     let metric = CTCMetrics.wordErrors.name
     var module: any ConvertibleModel { model }
     let recordsSteps = false
+    var recordingCounts: RecordingCounts? { nil }
 
     private let model: CTCModel
     private let labels: LabelDictionary

@@ -14,6 +14,7 @@ final class PretrainingTask: TrainingTask {
     let metric = "loss"
     var module: any ConvertibleModel { model }
     var recordsSteps: Bool { recorded != nil }
+    var recordingCounts: RecordingCounts? { recorded?.counts }
 
     private let model: PretrainingModel
     private let recipe: Recipe

@@ -29,6 +29,9 @@ protocol TrainingTask: AnyObject {
     /// pass.
     var recordsSteps: Bool { get }
 
+    /// The numbers of passes that were recorded and replayed so far; `nil` where passes are not recorded.
+    var recordingCounts: RecordingCounts? { get }
+
     /// Brings a micro-batch to the device, and makes its random draws: work that can be done while the device is busy
     /// with another one.
     ///

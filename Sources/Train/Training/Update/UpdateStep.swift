@@ -17,14 +17,14 @@ import W2VTorch
 /// norm, clipping and the decision to skip stay on the device (``GradientVerdict``), and the optimizer and the next
 /// update's first micro-batch are queued before the host reads them.
 final class UpdateStep {
-    private let task: any TrainingTask
-    private let data: any MicroBatchSource
+    let task: any TrainingTask
+    let data: any MicroBatchSource
     private let options: Recipe.OptimizationSection
-    private let precision: Recipe.PrecisionSection
+    let precision: Recipe.PrecisionSection
     /// The objectives in addition to the leading one.
-    private let objectives: [String]
-    private let logger: Logger
-    private let cluster: Cluster?
+    let objectives: [String]
+    let logger: Logger
+    let cluster: Cluster?
     /// The model's copies in the other processes, which also sum the statistics and compare parameters; `nil` for a
     /// single process.
     private var replicas: Replicas?
@@ -34,9 +34,9 @@ final class UpdateStep {
     private var preparer: MicroBatchPreparer?
     /// The next update's first micro-batch, if it has been queued; an error is thrown when its turn comes.
     private var begun: BegunUpdate?
-    private var scaler: LossScaler?
+    var scaler: LossScaler?
     /// FP32 originals of frozen weights, if the model computes in half precision.
-    private var frozen: [String: Tensor] = [:]
+    var frozen: [String: Tensor] = [:]
 
     /// Prepares updates of a task's parameters, and converts the model to its precision.
     ///
@@ -97,7 +97,7 @@ final class UpdateStep {
     }
 
     /// Number of micro-batches per update, over all processes.
-    private var microBatchesPerUpdate: Int { options.updateFreq * (cluster?.size ?? 1) }
+    var microBatchesPerUpdate: Int { options.updateFreq * (cluster?.size ?? 1) }
 
     /// Total time that updates have waited for data, in seconds.
     var waitSeconds: Double { preparer?.waitSeconds ?? 0 }
@@ -241,143 +241,5 @@ final class UpdateStep {
             }
         }
         return BegunUpdate(update: update, lossScale: lossScale, prepared: prepared, pending: pending)
-    }
-
-    // MARK: Overflow
-
-    /// Lowers the loss scale, or gives up.
-    ///
-    /// - Parameter firstOverflow: Finds the first parameter whose gradient is NaN or infinite: group and parameter.
-    private func skip(
-        _ update: Int, _ sums: Statistics, _ utterances: [Int], firstOverflow: () throws -> (group: Int, parameter: Int)?
-    ) throws -> Statistics {
-        guard let before = scaler?.scale else {
-            throw TrainingError.notFinite(
-                update: update, what: try culprit(sums, firstOverflow), utterances: names(utterances))
-        }
-        guard scaler?.overflow() == true, let now = scaler?.scale else {
-            throw TrainingError.minimumLossScale(
-                update: update, scale: precision.minLossScale, what: try culprit(sums, firstOverflow), utterances: names(utterances))
-        }
-        logger.notice(
-            """
-            update \(update): overflow at loss scale \(before.settingText), the update is skipped\
-            \(now == before ? "" : "; the loss scale is now \(now.settingText)")
-            """, metadata: ["update": .stringConvertible(update), "loss_scale": .stringConvertible(now)])
-        var kept = sums
-        kept.skippedUpdates = 1
-        guard !sums.loss.isFinite else { return kept }
-        // An infinite loss would hide the others in the average.
-        kept = Statistics()
-        (kept.updates, kept.skippedUpdates) = (1, 1)
-        (kept.samples, kept.frames, kept.maskedFrames) = (sums.samples, sums.frames, sums.maskedFrames)
-        return kept
-    }
-
-    /// Finds the first value that is NaN or infinite: the loss of an added objective, or a gradient.
-    private func culprit(
-        _ sums: Statistics, _ firstOverflow: () throws -> (group: Int, parameter: Int)?
-    ) throws -> String {
-        if !sums.loss.isFinite, let added = addedCulprit(sums.metrics) { return "the loss of objective \(added)" }
-        guard let found = try firstOverflow() else { return "the loss" }
-        return "the gradient of \(task.groups[found.group].parameters.names[found.parameter])"
-    }
-
-    /// Finds the first parameter whose gradient is NaN or infinite.
-    private func firstOverflow() throws -> (group: Int, parameter: Int)? {
-        for (number, group) in task.groups.enumerated() {
-            try group.parameters.gatherGradients()
-            for index in group.parameters.names.indices
-            where try !group.parameters.view(index, of: group.parameters.gradients).isFinite() {
-                return (number, index)
-            }
-        }
-        return nil
-    }
-
-    /// Finds the added objectives whose loss is NaN or infinite while the leading one's is finite.
-    private func addedCulprit(_ metrics: MetricSums) -> String? {
-        func isBroken(_ metric: String) -> Bool { metrics.value(metric)?.isFinite == false }
-        let added = objectives.map { (name: $0, metrics: ObjectiveRegistry.find($0)?.metrics.map(\.name) ?? []) }
-        let theirs = Set(added.flatMap(\.metrics))
-        guard !metrics.names.contains(where: { isBroken($0) && !theirs.contains($0) }) else { return nil }
-        var broken = added.filter { $0.metrics.contains(where: isBroken) }
-        // An objective may report nothing that reveals its loss; the leading one of pre-training does.
-        let isLeadingFinite = metrics.value(ContrastiveMetrics.contrastive.name)?.isFinite == true
-        if broken.isEmpty, isLeadingFinite { broken = added }
-        return broken.isEmpty ? nil : broken.map(\.name).joined(separator: ", ")
-    }
-
-    private func names(_ utterances: [Int]) -> [String] {
-        var names = utterances.prefix(10).map { data.identifier($0) }
-        if utterances.count > 10 { names.append("and \(utterances.count - 10) more") }
-        if let cluster { names.append("those of rank \(cluster.rank) among \(cluster.size) processes") }
-        return names
-    }
-
-    // MARK: Averaged weights
-
-    /// Whether weights are averaged.
-    var averages: Bool { task.groups.contains { $0.average != nil } }
-
-    /// Calls `body` with the averaged weights in place of the model's, if there are any.
-    func withAveragedWeights<Result>(_ body: () throws -> Result) throws -> Result {
-        func use(_ averages: ArraySlice<AveragedParameters>) throws -> Result {
-            guard let first = averages.first else { return try body() }
-            return try first.inUse { try use(averages.dropFirst()) }
-        }
-        return try use(task.groups.compactMap(\.average)[...])
-    }
-
-    // MARK: Checkpoints
-
-    /// Records what resuming needs besides tensors.
-    func record(into state: inout TrainingState) {
-        for group in task.groups { state.optimizerUpdates[group.name] = group.optimizer.moments.updates }
-        state.lossScaler = scaler?.state
-    }
-
-    /// The weights and averaged weights, for a checkpoint.
-    ///
-    /// - Parameter copying: Whether training continues while they are used.
-    /// - Returns: All of them, or this process's part.
-    /// - Throws: `TorchError.operation` if memory runs out.
-    func weights(copying: Bool) throws -> Snapshot.Weights {
-        let learning = Set(task.groups.flatMap(\.parameters.names))
-        return Snapshot.Weights(
-            task.description,
-            fixed: task.module.state().filter { !learning.contains($0.key) }.merging(frozen) { $1 },
-            learning: try task.groups.map { try $0.parameters.copy($0.parameters.masters, sharing: !copying) },
-            averages: try task.groups.compactMap { group in
-                try group.average.map { try group.parameters.copy($0.values, sharing: !copying) }
-            })
-    }
-
-    /// The optimizer's moments, for a checkpoint.
-    ///
-    /// - Parameter copying: Whether training continues while they are used.
-    /// - Returns: All of them, or this process's part.
-    /// - Throws: `TorchError.operation` if memory runs out.
-    func moments(copying: Bool) throws -> Snapshot.Moments {
-        func copies(_ buffer: (Moments) -> Tensor) throws -> [FlatCopy] {
-            try task.groups.map { try $0.parameters.copy(buffer($0.optimizer.moments), sharing: !copying) }
-        }
-        return Snapshot.Moments(first: try copies(\.first), second: try copies(\.second))
-    }
-
-    /// Continues from a checkpoint's folder; the weights are the model's already.
-    func restore(_ state: TrainingState, from folder: URL) throws {
-        let moments = try TensorFile.read(folder.appendingPathComponent(TrainingState.optimizerName))
-        for group in task.groups {
-            try group.restore(updates: state.optimizerUpdates[group.name] ?? 0, from: moments)
-        }
-        if averages {
-            let file = folder.appendingPathComponent(Checkpoint.averagedWeightsName)
-            let averaged = try Checkpoint.read(file).weights()
-            for group in task.groups { try group.average?.restore(averaged) }
-        }
-        if let saved = state.lossScaler, scaler != nil {
-            scaler = LossScaler(precision, updateFreq: microBatchesPerUpdate, state: saved)
-        }
     }
 }
