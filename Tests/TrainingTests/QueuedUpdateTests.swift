@@ -73,7 +73,7 @@ import W2VTorch
     @Test func shapesThatHardlyRepeatAreTold() throws {
         let corpus = try SyntheticCorpus(utterances: 4)
         let warning = "optimization.record_steps has replayed"
-        for (output, count, masks) in [("spans", 70, "spans"), ("fixed", 6, "fixed")] {
+        for (output, count, masks) in [("spans", 90, "spans"), ("fixed", 6, "fixed")] {
             let log = CapturedLog()
             let job = try job(
                 corpus, output, records: true,
