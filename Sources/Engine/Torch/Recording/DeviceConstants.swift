@@ -122,7 +122,11 @@ extension Tensor {
     public static func constant(
         _ purpose: String, _ shape: [Int], as dtype: DType = .int64, on device: Device, make: () throws -> [Int]
     ) throws -> Tensor {
-        guard device != .cpu else { return try Tensor(make()).to(dtype: dtype) }
+        guard device != .cpu else {
+            let made = try Tensor(make()).to(dtype: dtype)
+            if UploadLog.isNew(purpose, shape, dtype) { UploadLog.note(made) }
+            return made
+        }
         return try DeviceConstants.shared.tensor(purpose, shape, dtype, on: device, make: make)
     }
 }
