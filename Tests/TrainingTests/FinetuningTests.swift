@@ -34,7 +34,8 @@ import W2VTorch
         let batch = try #require(try data.makeReader().next(through: 0)).batch
         for group in task.groups { try group.parameters.clearGradients() }
         let sums = try (1...3).map {
-            try task.prepare(batch, update: $0, microBatch: 0, through: Upload(to: .cpu)).addGradients(lossScale: 1).wait()
+            try task.prepare(batch, update: $0, microBatch: 0, through: Upload(to: .cpu)).addGradients(lossScale: 1)
+                .wait()
         }
         let validation = try task.validate(Manifest.training(job.valid, labels: "ltr"))
         return (sums.map(\.loss), validation.statistics.loss, sums.reduce(0) { $0 + $1.maskedFrames })

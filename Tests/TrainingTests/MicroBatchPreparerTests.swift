@@ -74,12 +74,19 @@ import W2VInterchange
         #expect(state.contains("\"update\" : 2") || state.contains("\"update\":2"), "\(state)")
     }
 
-    /// One upload a micro-batch, whatever its draws are; and nothing while it is computed.
-    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning])
-    func aMicroBatchIsOneUpload(_ kind: TrainingJob.Kind) throws {
+    /// A micro-batch is one upload, with all that its draws and its shape need, and its passes upload nothing.
+    ///
+    /// With emulated kernels the CPU takes most of a GPU's ways. The meta device has no values, and makes no passes.
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning], ["cpu", "emulated", "meta"])
+    func aMicroBatchIsOneUpload(_ kind: TrainingJob.Kind, _ place: String) throws {
+        let device = place == "meta" ? Device.meta : .cpu
         let corpus = try SyntheticCorpus(utterances: 8, seconds: 3)
         let job = try corpus.job(
-            kind, "unused", ["batching.max_tokens=200000", "batching.num_concat_batches=2", "model.hourglass=off"])
+            kind, "unused",
+            [
+                "batching.max_tokens=200000", "batching.num_concat_batches=2", "objective.cross_sample_negatives=3",
+                "objective.codebook_negatives=2", "model.feature_grad_mult=\(place == "cpu" ? 0 : 0.1)",
+            ])
         let (recipe, layers) = (job.recipe, job.recipe.model.convFeatureLayers)
         let dictionary = kind == .finetuning ? try LabelDictionary(contentsOf: corpus.file("dict.ltr.txt")) : nil
         let data = try TrainingData(
@@ -88,17 +95,34 @@ import W2VInterchange
             epoch: 0, position: 0)
         let task: any TrainingTask =
             try dictionary.map {
-                try FinetuningTask(recipe, dictionary: $0, weights: .random, device: .cpu)
-            } ?? PretrainingTask(recipe, weights: nil, device: .cpu)
+                try FinetuningTask(recipe, dictionary: $0, weights: .random, device: device)
+            } ?? PretrainingTask(recipe, weights: nil, device: device)
+        if device == .cpu { try task.module.convert(for: .training, on: device, precision: ModelPrecision()) }
         for group in task.groups { try group.parameters.clearGradients() }
-        let preparer = try MicroBatchPreparer(task, data, from: 1, through: 2)
-        for number in data.beginUpdate() {
-            var prepared: (any PreparedMicroBatch)?
-            let before = try UploadLog.list { prepared = try preparer.next(number, of: 1) }
-            let batch = try #require(prepared)
-            #expect(before.count == 1 && before[0] >= 4 * batch.batch.sampleCount && before[0] > 65_536, "\(before)")
-            let during = try UploadLog.list { _ = try batch.addGradients(lossScale: 1).wait() }
-            #expect(during.isEmpty, "\(during)")
+        let preparer = try MicroBatchPreparer.$runsInBackground.withValue(false) {
+            try MicroBatchPreparer(task, data, from: 1, through: 2)
         }
+        var count = 0
+        _ = try UploadLog.list {
+            for update in 1...2 {
+                for number in data.beginUpdate() {
+                    var prepared: (any PreparedMicroBatch)?
+                    let before = try UploadLog.list {
+                        func prepare() throws { prepared = try preparer.next(number, of: update) }
+                        try place == "emulated" ? withEmulatedDeviceKernels(prepare) : prepare()
+                    }
+                    let batch = try #require(prepared)
+                    #expect(before.count == 1 && before[0] > max(65_536, 4 * batch.batch.sampleCount), "\(before)")
+                    count += 1
+                    guard device == .cpu else { continue }
+                    func pass() throws { _ = try batch.addGradients(lossScale: 1).wait() }
+                    let during = try UploadLog.list {
+                        if place == "emulated" { #expect(try !kernelsLaunched(pass).isEmpty) } else { try pass() }
+                    }
+                    #expect(during.isEmpty, "\(during)")
+                }
+            }
+        }
+        #expect(count > 2)
     }
 }

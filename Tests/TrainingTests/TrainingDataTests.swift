@@ -10,13 +10,14 @@ import W2VTorch
 @Suite(.onTestThreads, .serialized) struct TrainingDataTests {
     init() { LibTorch.threads = 1 }
 
-    private func data(_ manifest: Manifest, _ recipe: Recipe, epoch: Int = 0, position: Int = 0) throws -> TrainingData
-    {
+    private func data(
+        _ manifest: Manifest, _ recipe: Recipe, epoch: Int = 0, position: Int = 0, share: ProcessShare = .everything
+    ) throws -> TrainingData {
         // An update is one micro-batch here.
         var recipe = recipe
         recipe.optimization.updateFreq = 1
         return try TrainingData(
-            manifest, recipe: recipe, receptiveField: 400, dictionary: nil, epoch: epoch, position: position)
+            manifest, recipe: recipe, receptiveField: 400, dictionary: nil, epoch: epoch, position: position, share: share)
     }
 
     /// The micro-batches of two epochs from a position on, each with its epoch.
@@ -63,6 +64,20 @@ import W2VTorch
         }
         // 17 recordings one and a half times, and 3 once: in two epochs 51 and 6.
         #expect(all.reduce(0) { $0 + $1.batch.utterances.count } == 57)
+    }
+
+    /// Each process reads its own micro-batches; one that has none in an update goes on to the next.
+    @Test func processesReadTheirShares() throws {
+        let corpus = try SyntheticCorpus(utterances: 7)
+        let recipe = try SyntheticCorpus.recipe(["batching.max_tokens=22000", "batching.num_concat_batches=1"])
+        let manifest = try Manifest.training([WeightedManifest(corpus.file("train.tsv"))], labels: nil)
+        let whole = try rest(data(manifest, recipe)).flatMap(\.batch.utterances)
+        let parts = try (0..<3).map { rank in
+            try rest(data(manifest, recipe, share: ProcessShare(rank: rank, size: 3))).flatMap(\.batch.utterances)
+        }
+        #expect(whole.count == 14 && parts.joined().sorted() == whole.sorted())
+        // Updates of 3, 3 and 1 micro-batches.
+        #expect(Set(parts.map(\.count)).count > 1)
     }
 
     @Test func concatenatedBatchesAreCroppedAlike() throws {

@@ -123,7 +123,8 @@ struct ModelOptionTests {
             predictions: predictions, candidates: candidates, identities: Tensor(identities),
             choices: ContrastiveChoices(
                 masked: masked, candidateCounts: counts,
-                negatives: Negatives(sameUtterance: same, anywhere: anywhere, codes: codeIdentities), through: Upload(to: .cpu)),
+                negatives: Negatives(sameUtterance: same, anywhere: anywhere, codes: codeIdentities),
+                through: Upload(to: .cpu)),
             codeVectors: (codes, Tensor(codeIdentities, shape: [5, 2])), temperature: 0.1)
 
         func cosine(_ left: [Double], _ right: [Double]) -> Double {

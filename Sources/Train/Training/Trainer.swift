@@ -19,7 +19,8 @@ public enum TrainingOutcome: Sendable, Equatable {
 
 /// Trains a model: the loop, with logging, validation and saving.
 ///
-/// Everything runs on the calling thread, except that audio is decoded and checkpoints are written by other threads.
+/// Everything runs on the calling thread, except that other threads decode audio, prepare micro-batches for a GPU, and write
+/// checkpoints.
 public final class Trainer {
     let recipe: Recipe
     let task: any TrainingTask

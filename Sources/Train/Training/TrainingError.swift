@@ -69,14 +69,15 @@ public enum TrainingError: ExplainedError, Equatable {
     /// Usage, input or failure.
     public var kind: ErrorKind {
         switch self {
-        case .noLists, .badWeight, .weightedValidation, .missingMicroBatch, .tooFewStates, .indivisibleUpdate, .otherTask,
+        case .noLists, .badWeight, .weightedValidation, .tooFewStates, .indivisibleUpdate,
+            .otherTask,
             .startsFromRun, .unsummable, .missingObjectives, .outputNotEmpty, .lastIsGone, .recipeChanged, .dataChanged:
             .usage
         case .unknownLists, .notFiniteWeights, .nothingToValidate, .labelsExceedFrames, .emptyTranscripts,
             .noDictionary, .otherData:
             .input
         case .damagedState, .folderInUse, .cannotSave, .cannotWrite, .diverged, .modelDiverged, .notFinite,
-            .minimumLossScale:
+            .minimumLossScale, .missingMicroBatch:
             .failure
         }
     }

@@ -101,10 +101,14 @@ extension Tensor {
         _ purpose: String, _ shape: [Int], as dtype: DType = .int64, on device: Device, make: () throws -> [Int]
     ) throws -> Tensor {
         let key = DeviceConstants.Key(purpose: purpose, shape: shape, dtype: dtype, device: device)
-        guard let work = RecordedWork.current else {
-            guard device != .cpu else { return try Tensor(make()).to(dtype: dtype) }
-            return try DeviceConstants.shared.tensor(key, make: make)
+        if let work = RecordedWork.current {
+            return try work.constant(key) { try DeviceConstants.shared.tensor(key, make: make) }
         }
-        return try work.constant(key) { try DeviceConstants.shared.tensor(key, make: make) }
+        guard device != .cpu else {
+            let made = try Tensor(make()).to(dtype: dtype)
+            if UploadLog.isNew(purpose, shape, dtype) { UploadLog.note(made) }
+            return made
+        }
+        return try DeviceConstants.shared.tensor(key, make: make)
     }
 }

@@ -49,8 +49,9 @@ public final class Upload {
             device: try .empty([capacity], dtype: .uint8, device: device))
     }
 
-    /// Whether everything added so far fits into the block. If not, what was added is lost: the batch has to be made
-    /// again with a capacity of at least ``bytes``.
+    /// Whether everything added so far fits into the block.
+    ///
+    /// If not, what was added is lost: the batch has to be made again with a capacity of at least ``bytes``.
     package var fits: Bool { bytes <= capacity }
 
     /// Adds an array.
@@ -58,7 +59,9 @@ public final class Upload {
     /// - Parameter shape: The tensor's shape; [count] by default.
     /// - Returns: A tensor on the device.
     /// - Throws: `TorchError.shape` if the number of elements does not match the shape.
-    public func add<Element: TensorElement & BitwiseCopyable>(_ elements: [Element], shape: [Int]? = nil) throws -> Tensor {
+    public func add<Element: TensorElement & BitwiseCopyable>(
+        _ elements: [Element], shape: [Int]? = nil
+    ) throws -> Tensor {
         let shape = shape ?? [elements.count]
         guard shape.reduce(1, *) == elements.count else {
             throw TorchError.shape("\(elements.count) elements do not fill a tensor of shape \(shape)")
@@ -76,6 +79,7 @@ public final class Upload {
     ) throws -> Tensor {
         let count = shape.reduce(1, *)
         let size = count * MemoryLayout<Element>.stride
+        guard count > 0 else { return try .empty(shape, dtype: Element.dtype, device: device) }
         guard let block else {
             let host = try Tensor.empty(shape, dtype: Element.dtype)
             try host.withUnsafeMutableBytes { try write($0.bindMemory(to: Element.self)) }
@@ -83,7 +87,6 @@ public final class Upload {
             bytes += size
             return host
         }
-        guard count > 0 else { return try .empty(shape, dtype: Element.dtype, device: device) }
         let place = (bytes + Self.alignment - 1) / Self.alignment * Self.alignment
         bytes = place + size
         guard fits else { return try .empty(shape, dtype: Element.dtype, device: device) }
@@ -95,7 +98,13 @@ public final class Upload {
     ///
     /// - Throws: `TorchError.operation` if memory runs out.
     public func add(_ constants: [ShapeConstant]) throws {
-        guard device != .cpu else { return }
+        guard device != .cpu else {
+            for constant in constants where UploadLog.isNew(constant.purpose, constant.shape, constant.dtype) {
+                let size = constant.make().count * constant.dtype.itemSize
+                if isGathered, !isSent { bytes += size } else { UploadLog.note(size) }
+            }
+            return
+        }
         for constant in constants where !DeviceConstants.shared.has(constant, on: device) {
             guard isGathered, !isSent else {
                 _ = try constant(on: device)

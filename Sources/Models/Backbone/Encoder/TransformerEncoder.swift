@@ -39,7 +39,8 @@ public final class TransformerEncoder: Module {
 
     /// Returns the constants that a pass over a layout reads.
     func shapeConstants(_ layout: RaggedLayout) -> [ShapeConstant] {
-        positions.shapeConstants(layout) + ((layers.first ?? hourglass?.post.first)?.attention.shapeConstants(layout) ?? [])
+        let layer = layers.first ?? hourglass?.post.first
+        return positions.shapeConstants(layout) + (layer?.attention.shapeConstants(layout) ?? [])
             + (hourglass?.shapeConstants(layout) ?? [])
     }
 

@@ -76,12 +76,14 @@ struct ExtractorParts {
     /// - Parameters:
     ///   - lengths: The samples of each utterance.
     ///   - frames: The frames of each utterance.
-    static func shapeConstants(_ extractor: FeatureExtractor, _ lengths: [Int], _ frames: RaggedLayout) -> [ShapeConstant]
-    {
+    static func shapeConstants(
+        _ extractor: FeatureExtractor, _ lengths: [Int], _ frames: RaggedLayout
+    ) -> [ShapeConstant] {
         let (layers, rows) = (extractor.layers, AlignedSignal.rows(lengths, extractor.layers.hop))
         let first = layers.layers[0]
         let outputs = ExtractorRows(
-            layout: RaggedLayout(rows.lengths.map { $0 * (layers.hop / first.stride) }), valid: lengths.map(first.outputs))
+            layout: RaggedLayout(rows.lengths.map { $0 * (layers.hop / first.stride) }),
+            valid: lengths.map(first.outputs))
         return extractor.blocks[0].shapeConstants(outputs) + (rows == frames ? [] : [framesOfRows(rows, frames)])
     }
 

@@ -138,7 +138,8 @@ final class PretrainingTask: TrainingTask {
             while let part = try loader.next() {
                 let batch = MicroBatch([part])
                 // Training counts updates from 1; validation always uses the draws of number 0.
-                let input = try input(batch, update: 0, firstSubBatch: part.position, trains: false, through: Upload(to: device))
+                let input = try input(
+                    batch, update: 0, firstSubBatch: part.position, trains: false, through: Upload(to: device))
                 var sums = counts(batch, input)
                 (sums.loss, sums.metrics) = try model(input, .inference).sums()
                 result.statistics += sums

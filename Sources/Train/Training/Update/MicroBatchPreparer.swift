@@ -8,7 +8,7 @@ import W2VTorch
 /// CPU it would take time from the cores that compute, so there a micro-batch is prepared, by all cores, when its turn
 /// comes.
 final class MicroBatchPreparer {
-    /// Whether a thread prepares; `nil` chooses by the device. For tests.
+    /// Whether a thread prepares; `nil`, outside of tests, chooses by the device.
     @TaskLocal static var runsInBackground: Bool?
 
     /// Number of micro-batches that are prepared ahead.
@@ -60,8 +60,8 @@ final class MicroBatchPreparer {
     func next(_ number: Int, of update: Int) throws -> any PreparedMicroBatch {
         while true {
             let found =
-                try queue.map { queue in
-                    try profiled(.dataWait) { queue.take(through: min(update + Self.depth, max(update, lastUpdate))) }
+                queue.map { queue in
+                    profiled(.dataWait) { queue.take(through: min(update + Self.depth, max(update, lastUpdate))) }
                 } ?? preparation.next(through: update)
             guard let found else { throw TrainingError.missingMicroBatch(update: update, number: number) }
             let ready = try found.get()
@@ -111,7 +111,8 @@ private final class Preparation: @unchecked Sendable {
     private var capacity = 0
 
     init(
-        _ task: any TrainingTask, _ reader: any MicroBatchReader, _ device: Device, _ stream: DeviceStream?, _ first: Int
+        _ task: any TrainingTask, _ reader: any MicroBatchReader, _ device: Device, _ stream: DeviceStream?,
+        _ first: Int
     ) {
         (self.task, self.reader, self.device, self.stream, self.first) = (task, reader, device, stream, first)
     }
