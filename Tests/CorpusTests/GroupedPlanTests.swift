@@ -95,7 +95,8 @@ struct GroupedPlanTests {
                 let crop = try #require(crops.first)
                 #expect(crops.count == 1 && ((crop - 400) / 320 + 1) % 16 == 0)
                 for batch in members {
-                    #expect(plan[batch].allSatisfy { lengths[$0] >= crop && min(lengths[$0], 240_000) < crop + 8 * 5_120 })
+                    #expect(
+                        plan[batch].allSatisfy { lengths[$0] >= crop && min(lengths[$0], 240_000) < crop + 8 * 5_120 })
                     #expect(plan[batch].count * crop <= 1_400_000)
                     for utterance in plan[batch] where lengths[utterance] >= crop + 5_120 { cut.insert(utterance) }
                 }

@@ -171,7 +171,9 @@ import W2VTorch
     @Test(arguments: [true, false])
     func theNextUpdateBeginsBefore(_ mayBegin: Bool) throws {
         let recipe = try SyntheticCorpus.recipe(
-            Self.settings + ["optimization.record_steps=true", "optimization.update_freq=1", "optimization.max_update=3"])
+            Self.settings + [
+                "optimization.record_steps=true", "optimization.update_freq=1", "optimization.max_update=3",
+            ])
         let source = Source()
         let task = try PretrainingTask(recipe, weights: nil, device: .cpu)
         let step = try UpdateStep(task, source, recipe, logger: CapturedLog().logger())

@@ -87,7 +87,8 @@ public struct BatchOptions: Equatable, Sendable {
         let positive: [(String, Int?)] = [
             ("max_tokens", maxTokens), ("max_sample_size", maxSampleSize), ("batch_size", batchSize),
             ("required_batch_size_multiple", requiredBatchSizeMultiple),
-            ("required_seq_len_multiple", requiredSequenceLengthMultiple), ("crop_group", cropGroup), ("crop_grid", cropGrid),
+            ("required_seq_len_multiple", requiredSequenceLengthMultiple), ("crop_group", cropGroup),
+            ("crop_grid", cropGrid),
             ("receptive field", receptiveField), ("hop", hop),
         ]
         for (name, value) in positive {

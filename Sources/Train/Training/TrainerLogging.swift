@@ -119,7 +119,8 @@ extension Trainer {
             """, metadata: record.logMetadata)
         guard let counts = task.recordingCounts else { return }
         logger.info(
-            "recorded steps: \(counts.recordings) recordings, \(short(counts.replayedShare * 100)) % of passes replayed")
+            "recorded steps: \(counts.recordings) recordings, \(short(counts.replayedShare * 100)) % of passes replayed"
+        )
     }
 
     /// Writes the line about a held-out set's result.

@@ -27,10 +27,17 @@ public final class Adam: QueuedOptimizer {
         }
     }
 
+    /// Queues one update from the gradients in the flat buffer, and counts it.
+    ///
+    /// - Parameters:
+    ///   - gradientScale: A factor on the gradients: an FP64 scalar.
+    ///   - isSkipped: 1 where nothing must change but the gradients, else 0: an FP32 scalar.
+    /// - Throws: `TorchError.operation` if the buffers no longer have equal sizes.
     public func step(learningRate: Double, gradientScale: Tensor, unless isSkipped: Tensor) throws {
         try update(learningRate: learningRate, unless: isSkipped) { try $0.multiplyInPlace(gradientScale) }
     }
 
+    /// Takes the last update, which was skipped, from the count.
     public func uncountLast() { moments.updates -= 1 }
 
     private func update(

@@ -207,10 +207,9 @@ extension Tensor {
         }
         try ATen.copyInPlace.run(.tensor(self), .tensor(source))
     }
-    /// Copies elements from page-locked host memory, which LibTorch keeps until they are copied; the host does not wait.
-    func copy(fromHost source: Tensor) throws { try ATen.copyInPlace.run(.tensor(self), .tensor(source), .bool(true)) }
-    /// Copies elements of a device to page-locked host memory; the host does not wait.
-    func copy(fromDevice source: Tensor) throws { try ATen.copyInPlace.run(.tensor(self), .tensor(source), .bool(true)) }
+    /// Copies elements between a device and page-locked host memory, which LibTorch keeps until they are copied; the
+    /// host does not wait.
+    func queueCopy(from source: Tensor) throws { try ATen.copyInPlace.run(.tensor(self), .tensor(source), .bool(true)) }
     /// Sets all elements to 0.
     public func zeroInPlace() throws { try ATen.zeroInPlace.run(.tensor(self)) }
     /// Sets all elements to a number.

@@ -16,7 +16,7 @@ package struct Download: Sendable {
             return
         }
         host = try .empty(tensor.shape, dtype: tensor.dtype, isPinned: true)
-        try host.copy(fromDevice: tensor)
+        try host.queueCopy(from: tensor)
         arrival = try stream.mark()
     }
 

@@ -127,7 +127,7 @@ public final class Upload {
         guard isGathered, !isSent, fits else { return }
         UploadLog.note(bytes)
         if let block, bytes > 0 {
-            try block.device.rows(0..<bytes).copy(fromHost: block.host.rows(0..<bytes))
+            try block.device.rows(0..<bytes).queueCopy(from: block.host.rows(0..<bytes))
             // A cached view would keep the whole block.
             constants = try constants.map { ($0.constant, try $0.tensor.cloned()) }
         }

@@ -90,7 +90,8 @@ extension Recipe {
             minSampleSize: max(data.minSampleSize, receptiveField, leastSamples),
             requiredBatchSizeMultiple: batching.requiredBatchSizeMultiple, batchSize: batching.batchSize,
             crop: batching.crop, requiredSequenceLengthMultiple: batching.requiredSeqLenMultiple,
-            cropGroup: batching.cropGroup, cropGrid: batching.cropGrid, receptiveField: receptiveField, hop: model.convFeatureLayers.hop,
+            cropGroup: batching.cropGroup, cropGrid: batching.cropGrid, receptiveField: receptiveField,
+            hop: model.convFeatureLayers.hop,
             skipInvalid: batching.skipInvalidSizeInputs)
     }
 }

@@ -104,7 +104,8 @@ final class FinetuningTask: TrainingTask {
         // Frames of an utterance that is too short for its spans stay unmasked, since short words are worth
         // transcribing; its channels are masked.
         let masks = try batch.drawMasks(
-            recipe, recipe.effectiveMasking, layout, sparing: { !canMask(frames: $0) }, update: update, firstSubBatch: first)
+            recipe, recipe.effectiveMasking, layout, sparing: { !canMask(frames: $0) }, update: update,
+            firstSubBatch: first)
         let source = DrawSource(seed: recipe.seed, update: update, firstSegment: first, trains: true)
         let input = try input(batch, layout, masks: masks, from: source, through: upload)
         var counts = counts(batch, input)

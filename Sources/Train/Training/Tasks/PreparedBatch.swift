@@ -105,7 +105,8 @@ extension MicroBatch {
     ///   - isSpared: Whether an utterance of this many frames keeps them all.
     ///   - firstSubBatch: The number of the first sub-batch in the update.
     func drawMasks(
-        _ recipe: Recipe, _ masking: MaskingConfiguration, _ layout: RaggedLayout, sparing isSpared: (Int) -> Bool = { _ in false }, update: Int,
+        _ recipe: Recipe, _ masking: MaskingConfiguration, _ layout: RaggedLayout,
+        sparing isSpared: (Int) -> Bool = { _ in false }, update: Int,
         firstSubBatch: Int
     ) throws -> [Mask] {
         let (channels, seed) = (recipe.model.encoderEmbedDim, recipe.seed)

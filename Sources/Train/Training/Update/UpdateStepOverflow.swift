@@ -10,7 +10,8 @@ extension UpdateStep {
     ///
     /// - Parameter firstOverflow: Finds the first parameter whose gradient is NaN or infinite: group and parameter.
     func skip(
-        _ update: Int, _ sums: Statistics, _ utterances: [Int], firstOverflow: () throws -> (group: Int, parameter: Int)?
+        _ update: Int, _ sums: Statistics, _ utterances: [Int],
+        firstOverflow: () throws -> (group: Int, parameter: Int)?
     ) throws -> Statistics {
         guard let before = scaler?.scale else {
             throw TrainingError.notFinite(
@@ -18,7 +19,8 @@ extension UpdateStep {
         }
         guard scaler?.overflow() == true, let now = scaler?.scale else {
             throw TrainingError.minimumLossScale(
-                update: update, scale: precision.minLossScale, what: try culprit(sums, firstOverflow), utterances: names(utterances))
+                update: update, scale: precision.minLossScale, what: try culprit(sums, firstOverflow),
+                utterances: names(utterances))
         }
         logger.notice(
             """
