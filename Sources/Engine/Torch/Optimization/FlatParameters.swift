@@ -150,8 +150,8 @@ public final class FlatParameters {
     /// Returns the norm of each parameter's gradient, without those of other processes' shards: [parameters].
     package func gradientNorms() throws -> Tensor {
         try withoutGradient {
-            let gradients = try names.indices.map { try gradients.rows(ranges[$0]) }
-            let values = try ATen.foreachNorm.values(.tensors(gradients), .int(2))
+            let parts = try ranges.map(gradients.rows)
+            let values = try ATen.foreachNorm.values(.tensors(parts), .int(2))
             guard case .tensors(let norms)? = values.first else {
                 throw TorchError.operation("\(ATen.foreachNorm.name): expected a list of norms")
             }
