@@ -2,10 +2,10 @@ import TestSupport
 import Testing
 import W2VBackbone
 import W2VBase
-import W2VCorpus
 import W2VObjectives
 import W2VTorch
 
+@testable import W2VCorpus
 @testable import W2VTraining
 
 /// Recorded steps pay where shapes repeat: with fixed counts of masked frames and a grid of crop lengths, they do.
