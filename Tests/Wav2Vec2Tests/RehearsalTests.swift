@@ -78,34 +78,6 @@ extension ProfileTests {
         #expect(try saved(.all) == (first.operators + extractor.operators + forward.operators, 3))
     }
 
-    /// A GPU computes masked frames too, unless there are many.
-    @Test func maskedFramesAreSkippedWhereThatIsFaster() throws {
-        func operators(_ change: (inout ExecutionPlan) -> Void) throws -> Int {
-            var plan = ExecutionPlan.lean
-            change(&plan)
-            return try Rehearsal.run {
-                let configuration = try ModelConfiguration.small(channels: 512)
-                let model = try Wav2Vec2Model(configuration, initializer: .random(seed: 1))
-                for parameter in model.parameters() { parameter.tensor = try parameter.tensor.detached().to(device: .meta) }
-                try model.convert(for: .training, on: .meta, precision: ModelPrecision(.fp32))
-                let lengths = [16_000, 12_000]
-                let samples = try Tensor.zeros([lengths.reduce(0, +)], device: .meta)
-                let masked = [Array(10..<30), Array(0..<12)]
-                func extract() throws {
-                    try withoutGradient {
-                        _ = try model.featureExtractor(samples, lengths: lengths, maskedFrames: masked, plan)
-                    }
-                }
-                try extract()
-                return try Rehearsal.calls { try extract() }.operators
-            }
-        }
-        let all = try operators { $0.skipsMaskedFrames = false }
-        #expect(try operators { _ in } == all)
-        #expect(try operators { $0.skippedSamplesOnDevice = 28_001 } == all)
-        #expect(try operators { $0.skippedSamplesOnDevice = 28_000 } > all)
-    }
-
     /// LibTorch's own operators are counted as on a CPU.
     @Test func operatorsAreThoseOfTheCPU() throws {
         func operators(on device: Device) throws -> Int {

@@ -30,8 +30,8 @@ public final class RecordedObjective<Main: LeadingObjective> {
         var byShape: [ObjectiveBatch<Main>.Shape: LossTerms.Summation] = [:]
     }
 
-    /// The number of shapes that are remembered.
-    private static var capacity: Int { 32 }
+    /// The number of shapes that are remembered: as many as the recipe `base` has with a grid of crop lengths.
+    package static var capacity: Int { 64 }
 
     private let model: ObjectiveModel<Main>
     private let device: Device
@@ -52,6 +52,9 @@ public final class RecordedObjective<Main: LeadingObjective> {
             return try terms.numbers()
         }
     }
+
+    /// The numbers of first passes, recordings and replays so far.
+    public var counts: RecordingCounts { recorder.counts }
 
     /// Adds a batch's gradients to those of the parameters.
     ///

@@ -52,7 +52,7 @@ struct PretrainBenchmarkCommand: ParsableCommand, LoggingCommand {
 
     @Flag(
         help:
-            "Record forward and backward passes (as a CUDA graph on a GPU); masked frames are rounded to multiples of 16."
+            "Record forward and backward passes (as a CUDA graph on a GPU), with a fixed number of masked frames."
     )
     var recordSteps = false
 

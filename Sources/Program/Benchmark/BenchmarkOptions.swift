@@ -106,7 +106,6 @@ struct TrainingBenchmarkOptions: ParsableArguments {
             }
         }
         try shape.report(
-            task, make(model, audio, device, mode), profile, model: model, precision: mode
-        ) { audio.waitSeconds }
+            task, make(model, audio, device, mode), profile, model: model, precision: mode)
     }
 }

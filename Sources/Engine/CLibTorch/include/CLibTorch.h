@@ -16,6 +16,7 @@ extern "C" {
 typedef struct ct_tensor_opaque *ct_tensor;
 typedef const struct ct_operator_opaque *ct_operator;
 typedef struct ct_generator_opaque *ct_generator;
+typedef struct ct_event_opaque *ct_event;
 typedef struct ct_object_opaque *ct_object;
 typedef struct ct_store_opaque *ct_store;
 typedef struct ct_process_group_opaque *ct_process_group;
@@ -173,6 +174,32 @@ ct_error ct_activities_begin(int64_t device);
 ct_error ct_activities_end(int64_t device, ct_activity **rows, size_t *count);
 void ct_activities_free(ct_activity *rows, size_t count);
 
+// MARK: Streams
+
+/// A queue of a device's work.
+typedef struct ct_stream {
+    int64_t id;
+    int64_t device;
+} ct_stream;
+
+/// A stream beside the device's standard one. LibTorch keeps a pool of them and hands them out in turn.
+ct_error ct_stream_take(int64_t device, ct_stream *result);
+/// The device's standard stream.
+ct_error ct_stream_default(int64_t device, ct_stream *result);
+/// This thread's current stream of a device.
+ct_error ct_stream_current(int64_t device, ct_stream *result);
+/// Makes a stream this thread's current one, and tells which one was.
+ct_error ct_stream_make_current(ct_stream stream, ct_stream *before);
+/// An event that happens when a stream has done all work queued so far.
+ct_error ct_event_record(ct_stream stream, ct_event *result);
+/// Makes later work on this thread's current stream of the event's device wait for the event; the host does not wait.
+ct_error ct_event_block(ct_event event);
+/// Waits until the event has happened.
+ct_error ct_event_wait(ct_event event);
+void ct_event_release(ct_event event);
+/// Keeps a tensor's memory from reuse, once it is freed, until this thread's current stream has done its work so far.
+ct_error ct_tensor_use_on_current_stream(ct_tensor tensor);
+
 // MARK: Random numbers
 
 ct_error ct_generator_create(int64_t device, uint64_t seed, ct_generator *result);
@@ -274,6 +301,14 @@ ct_error ct_device_peak_memory(int64_t device, int64_t *bytes);
 /// The bytes that tensors can still take: free ones, and those that the allocator keeps for later tensors.
 ct_error ct_device_free_memory(int64_t device, int64_t *bytes);
 
+// MARK: Work that is recorded
+
+/// Attaches `context` to this thread's work, and to that of LibTorch's threads in its backward passes, until ct_scope_end.
+ct_error ct_scope_begin(void *context);
+void ct_scope_end(void);
+/// The context of this thread's work; NULL for none.
+void *ct_scope_context(void);
+
 // MARK: Our own kernels on GPUs, through libCLibTorchCUDA.so, which is found like the program's other libraries
 
 /// The compute capability of a GPU, ten times its major plus its minor number.
@@ -286,11 +321,17 @@ ct_error ct_cuda_find_kernel(ct_kernels kernels, const char *name, ct_kernel *re
 ct_error ct_cuda_launch(
     int device, ct_kernel kernel, int64_t grid_x, int64_t grid_y, int threads, int shared_bytes, void **arguments);
 
-/// Records this thread's work on a GPU from here to ct_cuda_graph_end instead of running it (a CUDA graph). Meanwhile
-/// nothing may wait for the GPU or be copied from host memory. Before large work, memory that LibTorch keeps for reuse
-/// is released. The work may use the memory of another graph: then the result of one must have been read before the
-/// other is replayed.
-ct_error ct_cuda_graph_begin(int device, bool is_large, ct_graph other, ct_graph *result);
+/// Prepares to record work on a GPU. The work may use the memory of another graph, `other`: then the result of one must
+/// have been read before the other runs. Before large work runs or is recorded, memory that LibTorch keeps for reuse is
+/// released.
+ct_error ct_cuda_graph_prepare(int device, bool is_large, ct_graph other, ct_graph *result);
+/// Runs this thread's work from here to ct_cuda_graph_end_rehearsal on the stream, and with the memory, of the later
+/// recording. The stream that was current before waits for it.
+ct_error ct_cuda_graph_begin_rehearsal(ct_graph graph);
+ct_error ct_cuda_graph_end_rehearsal(ct_graph graph);
+/// Records this thread's work from here to ct_cuda_graph_end instead of running it (a CUDA graph). Meanwhile nothing may
+/// wait for the GPU or be copied from host memory. A recording that fails leaves streams and allocators as they were.
+ct_error ct_cuda_graph_begin(ct_graph graph);
 ct_error ct_cuda_graph_end(ct_graph graph);
 /// Runs the recorded work on the current stream, with the same memory each time.
 ct_error ct_cuda_graph_replay(ct_graph graph);

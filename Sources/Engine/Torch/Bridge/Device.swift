@@ -49,8 +49,10 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
 
     /// Waits until the device has finished all queued work; returns at once for a CPU.
     ///
-    /// - Throws: `TorchError.operation` when work on the device has failed.
+    /// - Throws: `TorchError.operation` when work on the device has failed; `TorchError.recording` in work that is
+    ///   recorded.
     public func synchronize() throws {
+        try RecordedWork.forbid("\(self) cannot be waited for")
         if case .cuda = self { try TorchError.check(ct_device_synchronize(packed)) }
     }
 

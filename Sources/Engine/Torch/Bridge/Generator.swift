@@ -16,7 +16,10 @@ public final class Generator: @unchecked Sendable {
     }
 
     /// Makes a generator of its own.
+    ///
+    /// - Throws: `TorchError.runtime` without the device; `TorchError.recording` in work that is recorded.
     public convenience init(seed: Int64, device: Device = .cpu) throws {
+        try RecordedWork.forbid("a generator cannot be seeded")
         var made: ct_generator?
         try TorchError.check(ct_generator_create(Self.place(device).packed, UInt64(bitPattern: seed), &made))
         guard let made else { throw TorchError.runtime("LibTorch made no generator on \(device)") }
@@ -35,7 +38,10 @@ public final class Generator: @unchecked Sendable {
     }
 
     /// Restarts the stream from a seed.
+    ///
+    /// - Throws: `TorchError.recording` in work that is recorded.
     public func seed(_ seed: Int64) throws {
+        try RecordedWork.forbid("a generator cannot be seeded")
         try withExtendedLifetime(self) {
             try TorchError.check(ct_generator_seed(handle, UInt64(bitPattern: seed)))
         }

@@ -21,6 +21,13 @@ final class FusedFirstBlock: RecomputingBlock {
         return ExtractorActivation(values, recompute: rows.kept.contains(.firstLayer) ? nil : recompute)
     }
 
+    override func shapeConstants(_ rows: ExtractorRows) -> [ShapeConstant] {
+        guard let groupNorm,
+            NormalizedSignalKernels.supports(weight: weight, gain: groupNorm.weight, bias: groupNorm.bias)
+        else { return [] }
+        return [NormalizedSignalKernels.table(rows.layout.kernelRows(valid: rows.valid))]
+    }
+
     /// Returns whether the kernels support parts: the statistics come from whole utterances in any case.
     override func supportsParts(of signal: Tensor) -> Bool {
         groupNorm.map { hasKernel(for: signal, $0) } ?? super.supportsParts(of: signal)

@@ -1,16 +1,9 @@
-import W2VTorch
-
 /// The extent of a forward pass: results that nothing reads can be omitted.
 ///
 /// A plan changes memory and time, but not the results that are read.
 public struct ExecutionPlan: Sendable, Equatable {
     /// Whether convolutions without gradients skip masked frames, whose features then are zeros.
     public var skipsMaskedFrames = true
-    /// The number of samples from which on a GPU skips them too: with fewer, the host takes longer to cut out the other
-    /// frames than the GPU takes to compute all.
-    ///
-    /// An estimate: for 8 × 15 s on an H200, cutting takes the host 1.5 to 3 ms, and the frames are 0.8 ms of work.
-    public var skippedSamplesOnDevice = 5_600_000
     /// Whether the last transformer layer transforms only the frames whose context is read.
     public var skipsUnreadFrames = true
     /// Whether the contrastive loss keeps its logits even if a kernel does not need them.
@@ -36,11 +29,6 @@ public struct ExecutionPlan: Sendable, Equatable {
         (plan.skipsMaskedFrames, plan.skipsUnreadFrames, plan.keepsLogits) = (false, false, true)
         return plan
     }()
-
-    /// Returns whether convolutions of a signal without gradients skip masked frames.
-    func skipsMaskedFrames(of signal: Tensor) -> Bool {
-        skipsMaskedFrames && (signal.device == .cpu || signal.count >= skippedSamplesOnDevice)
-    }
 
     /// Returns the ranges of utterances that go through the feature extractor together.
     func groups(samples lengths: [Int]) -> [Range<Int>] {

@@ -52,6 +52,9 @@ package class ExtractorBlock: Module {
         ExtractorActivation(try self(input.finished(), rows))
     }
 
+    /// Returns the constants that the block, if it is the first, reads.
+    func shapeConstants(_ rows: ExtractorRows) -> [ShapeConstant] { [] }
+
     /// Returns whether the block, if it is the first, can run on parts of utterances; a group norm needs the statistics
     /// of whole ones.
     func supportsParts(of signal: Tensor) -> Bool { groupNorm == nil }

@@ -85,6 +85,8 @@ public struct Recipe: Sendable, Equatable {
         /// In NVIDIA's program this is the number of concatenated batches. Here the two are separate, so that the data
         /// stay the same on a machine that holds fewer sub-batches at once.
         public var cropGroup = 1
+        /// The distance of crop lengths from each other, in frames; `nil` for crops of any length.
+        public var cropGrid: Int?
     }
 
     /// The `optimization` section.
@@ -135,6 +137,14 @@ extension Recipe {
     var effectiveMasking: MaskingConfiguration {
         var masking = masking
         if batching.crop == .none { masking.time.requireSameMasks = false }
+        return masking
+    }
+
+    /// The masking of held-out recordings, which does not depend on what makes training's shapes repeat: results of runs
+    /// with and without it can be compared.
+    var heldOutMasking: MaskingConfiguration {
+        var masking = effectiveMasking
+        masking.time.count = .spans
         return masking
     }
 }

@@ -85,6 +85,9 @@ extension Recipe.BatchingSection {
         Setting(
             "crop_group", \.cropGroup, "number of sub-batches, neighbors in length, to crop to the same length",
             in: .atLeast(1)),
+        Setting(
+            "crop_grid", \.cropGrid, "distance of crop lengths in frames, so that few shapes occur; off for any length",
+            in: .atLeast(1)),
     ]
 }
 
