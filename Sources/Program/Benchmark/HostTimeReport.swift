@@ -14,7 +14,7 @@ struct HostTimeReport: Encodable {
     var minHostS: Double
     /// That of each timed step.
     var hostStepS: [Double]
-    /// The part of a step's time for batches, masks and negatives, if that thread makes them.
+    /// The part of it for a step's batch, masks and negatives, if that thread makes them; the rest issues the step.
     var drawsS: Double
     /// The duration of a step.
     var medianS: Double
@@ -69,11 +69,16 @@ extension BenchmarkShapeOptions {
             whole.append((ContinuousClock.now - began) / .seconds(1))
         }
         let calls = try Rehearsal.calls { _ = try benchmark.step() }
-        let profile = try Profile.record(on: compute.device) { _ = try benchmark.step() }
-        let draws = [Profile.Stage.dataWait, .draws].reduce(0) { $0 + (profile.times[$1]?.total ?? 0) }
+        let draws = try (1...repetitions).map { _ in
+            let start = threadSeconds()
+            let profile = try Profile.record(on: compute.device, clock: { threadSeconds() - start }) {
+                _ = try benchmark.step()
+            }
+            return [Profile.Stage.dataWait, .draws].reduce(0) { $0 + (profile.times[$1]?.total ?? 0) }
+        }
         let report = HostTimeReport(
             task: task.rawValue, shape: utterances.text, subBatches: subBatches, hostS: median(host),
-            minHostS: host.min() ?? 0, hostStepS: host, drawsS: draws, medianS: median(whole), minS: whole.min() ?? 0,
+            minHostS: host.min() ?? 0, hostStepS: host, drawsS: median(draws), medianS: median(whole), minS: whole.min() ?? 0,
             operators: calls.operators, kernels: calls.kernels, recorded: recorded, threads: LibTorch.threads,
             device: compute.device.description, precision: precision.rawValue, hourglass: model.hourglass,
             weights: model.weights, repetitions: repetitions)

@@ -66,7 +66,7 @@ public struct Profile: Sendable {
     }
 
     /// Records as ``record(on:_:)`` does, by a clock that counts seconds from 0.
-    static func record(
+    package static func record(
         on device: Device = .cpu, clock: @escaping @Sendable () -> Double, _ body: () throws -> Void
     ) throws -> Profile {
         let began = current.withLock { recording in
