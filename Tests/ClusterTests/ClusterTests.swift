@@ -121,10 +121,12 @@ func asRanks<Result: Sendable>(
     /// Where only a GPU waits, a process that does not join is noticed by the time that a collective takes.
     @Test func collectivesThatNobodyWaitsForAreObserved() throws {
         let store = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 20)
+        // Each waits for the other through a connection of its own.
+        let stores = [store, try TCPStore(host: "127.0.0.1", port: store.port, serves: false, timeout: 20)]
         let groups = Mutex<[Int: ProcessGroup]>([:])
         DispatchQueue.concurrentPerform(iterations: 2) { rank in
             let made = try? ProcessGroup(
-                gloo: store, name: "observed", interface: nil, address: "127.0.0.1", rank: rank, size: 2, timeout: 20,
+                gloo: stores[rank], name: "observed", interface: nil, address: "127.0.0.1", rank: rank, size: 2, timeout: 20,
                 waitsOnDevice: true)
             groups.withLock { $0[rank] = made }
         }

@@ -9,12 +9,12 @@ struct HostTimeReport: Encodable {
     var task: String
     var shape: String
     var subBatches: Int
-    /// The processor time of the thread that issues a step: the median.
+    /// The processor time of the thread that issues a step, without ``drawsS``: the median.
     var hostS: Double
     var minHostS: Double
     /// That of each timed step.
     var hostStepS: [Double]
-    /// The part of a step's time for batches, masks and negatives, if that thread makes them.
+    /// Its processor time for a batch, its masks and negatives; 0 where another thread prepares them.
     var drawsS: Double
     /// The duration of a step.
     var medianS: Double
@@ -37,7 +37,7 @@ struct HostTimeReport: Encodable {
         hourglass \(hourglass), \(precision) on \(device), \(threads) threads\(recorded ? ", recorded" : "")
           weights      \(weights)
           host         median \(decimal(hostS * 1000, 2)) ms, least \(decimal(minHostS * 1000, 2)) ms of \(repetitions)
-          of these     \(decimal(drawsS * 1000, 2)) ms for batches, masks and negatives
+          besides      \(decimal(drawsS * 1000, 2)) ms for the batch, its masks and negatives
           step         median \(decimal(medianS * 1000, 2)) ms
           calls        \(operators) operators of LibTorch, \(kernels) kernels
         """
@@ -60,20 +60,22 @@ extension BenchmarkShapeOptions {
         model: BenchmarkedModel, precision: ModelPrecision.Mode
     ) throws {
         for _ in 0..<Self.warmUps { _ = try benchmark.step() }
-        var (host, whole): ([Double], [Double]) = ([], [])
+        var (host, draws, whole): ([Double], [Double], [Double]) = ([], [], [])
         for repetition in 1...repetitions {
             Console.progress("benchmark: step \(repetition) of \(repetitions)")
             let (began, cpu) = (ContinuousClock.now, threadSeconds())
-            _ = try benchmark.step()
-            host.append(threadSeconds() - cpu)
+            let profile = try Profile.record(
+                on: compute.device, clock: { threadSeconds() - cpu }, stagesOnly: true
+            ) { _ = try benchmark.step() }
+            let own = [Profile.Stage.dataWait, .draws].reduce(0) { $0 + (profile.times[$1]?.total ?? 0) }
+            host.append(threadSeconds() - cpu - own)
+            draws.append(own)
             whole.append((ContinuousClock.now - began) / .seconds(1))
         }
         let calls = try Rehearsal.calls { _ = try benchmark.step() }
-        let profile = try Profile.record(on: compute.device) { _ = try benchmark.step() }
-        let draws = [Profile.Stage.dataWait, .draws].reduce(0) { $0 + (profile.times[$1]?.total ?? 0) }
         let report = HostTimeReport(
             task: task.rawValue, shape: utterances.text, subBatches: subBatches, hostS: median(host),
-            minHostS: host.min() ?? 0, hostStepS: host, drawsS: draws, medianS: median(whole), minS: whole.min() ?? 0,
+            minHostS: host.min() ?? 0, hostStepS: host, drawsS: median(draws), medianS: median(whole), minS: whole.min() ?? 0,
             operators: calls.operators, kernels: calls.kernels, recorded: recorded, threads: LibTorch.threads,
             device: compute.device.description, precision: precision.rawValue, hourglass: model.hourglass,
             weights: model.weights, repetitions: repetitions)
