@@ -17,7 +17,8 @@ import W2VTorch
         var recipe = recipe
         recipe.optimization.updateFreq = 1
         return try TrainingData(
-            manifest, recipe: recipe, receptiveField: 400, dictionary: nil, epoch: epoch, position: position, share: share)
+            manifest, recipe: recipe, receptiveField: 400, dictionary: nil, epoch: epoch, position: position,
+            share: share)
     }
 
     /// The micro-batches of two epochs from a position on, each with its epoch.
