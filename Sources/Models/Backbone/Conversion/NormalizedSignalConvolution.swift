@@ -26,7 +26,7 @@ func normalizedSignalConvolution(
     _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
     epsilon: Double
 ) throws -> (output: Tensor, recompute: () throws -> Tensor) {
-    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias) {
+    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias, stride: stride) {
         let utterances = layout.lengths.indices.map { (layout.offsets[$0], layout.lengths[$0], valid[$0]) }
         let (output, recompute) = try NormalizedSignalKernels(
             signal.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride, utterances: utterances
@@ -98,7 +98,7 @@ func normalizedSignalConvolution(
     parts signal: Tensor, _ layout: RaggedLayout, of source: SignalSource, _ weight: Tensor, gain: Tensor, bias: Tensor,
     stride: Int, epsilon: Double
 ) throws -> Tensor {
-    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias) {
+    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias, stride: stride) {
         let whole = source.layout
         let utterances = whole.lengths.indices.map { (whole.offsets[$0], whole.lengths[$0], source.valid[$0]) }
         let kernels = try NormalizedSignalKernels(
