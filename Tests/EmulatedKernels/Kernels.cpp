@@ -24,6 +24,7 @@ inline void assign(bfloat_number &x, float y) {
     x.bits = std::isnan(y) ? 0x7FC0 : static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
+#include "../../Sources/Engine/Kernels/CUDA/Adam.cu"
 #include "../../Sources/Engine/Kernels/CUDA/Columns.cu"
 #include "../../Sources/Engine/Kernels/CUDA/Contrast.cu"
 #include "../../Sources/Engine/Kernels/CUDA/Elementwise.cu"

@@ -26,6 +26,7 @@ enum DeviceKernels {
     /// All kernels, which determine the program's source text.
     static var all: [any DeviceKernel.Type] {
         [
+            AdamKernel.self, GradientSquaresKernel.self,
             ColumnSumsKernel.self, JoinThirdsKernel.self,
             ContrastKernel.self, ContrastBackwardKernel.self,
             GELUDropoutKernel.self, GELUDropoutBackwardKernel.self, GELUDropoutBackwardSumsKernel.self,

@@ -62,9 +62,9 @@ struct KernelParameter<Kernel>: Sendable {
         _ name: String, as element: KernelElement = .format, _ tensor: @escaping @Sendable (Kernel) -> Tensor?
     ) -> Self { address(name, element, isRead: true, tensor) }
 
-    /// Declares a tensor that the kernel writes.
+    /// Declares a tensor that the kernel writes; a null pointer where it is nil.
     static func writes(
-        _ name: String, as element: KernelElement = .format, _ tensor: @escaping @Sendable (Kernel) -> Tensor
+        _ name: String, as element: KernelElement = .format, _ tensor: @escaping @Sendable (Kernel) -> Tensor?
     ) -> Self { address(name, element, isRead: false, tensor) }
 
     static func int64(_ name: String, _ value: @escaping @Sendable (Kernel) -> Int) -> Self {
