@@ -1,5 +1,5 @@
 // Shared by all kernels: number formats, vectors of elements, reductions, dropout masks and GELU. NVRTC compiles this
-// text without any header; the tests compile it as C++ and run it on the CPU (Tests/KernelEmulator).
+// text without any header; the tests compile it as C++ (Tests/EmulatedKernels) and run it on the CPU.
 
 typedef unsigned short uint16;
 typedef unsigned int uint32;

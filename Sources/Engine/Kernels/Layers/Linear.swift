@@ -63,9 +63,13 @@ open class Linear: Module {
     }
 
     /// Applies another layer, then `Tensor.geluDropoutLinear` with this layer's weight and bias.
+    ///
+    /// - Parameter recordsBias: Whether the bias gets its gradient from the result.
+    /// - Throws: `TorchError.operation` for sizes that do not match.
     public final func callAsFunction(
-        geluOf first: Linear, _ input: Tensor, dropout: Double, _ mode: Mode
+        geluOf first: Linear, _ input: Tensor, dropout: Double, _ mode: Mode, recordsBias: Bool = true
     ) throws -> Tensor {
+        let bias = try recordsBias ? bias : bias?.detached()
         guard input.fitsKernels(with: first.weight, weight, first.bias) else {
             return try first(input).geluDropoutLinear(dropout, mode, weight: weight, bias: bias)
         }

@@ -17,4 +17,10 @@ final class FusedFeedForward: FeedForward {
             ? try contract(geluOf: expand, input, dropout: dropout, mode)
             : try contract(expand.withGELU(input))
     }
+
+    override func branch(_ input: Tensor, recordsBias: Bool, _ mode: Mode) throws -> Branch {
+        guard mode.isTraining, !recordsBias else { return try Branch(self(input, mode)) }
+        let values = try contract(geluOf: expand, input, dropout: dropout, mode, recordsBias: false)
+        return Branch(values, unrecordedBias: contract.bias)
+    }
 }

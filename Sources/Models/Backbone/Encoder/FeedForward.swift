@@ -29,6 +29,12 @@ package class FeedForward: Module {
         let hidden = try activation(expand(input))
         return try contract(hidden.dropout(dropout, mode))
     }
+
+    /// Computes the block as a branch.
+    ///
+    /// - Parameter recordsBias: Whether the last product's bias gets its gradient from the result in any case.
+    /// - Throws: `TorchError.operation` for sizes that do not match.
+    func branch(_ input: Tensor, recordsBias: Bool, _ mode: Mode) throws -> Branch { try Branch(self(input, mode)) }
 }
 
 extension ModelConfiguration.Activation {
