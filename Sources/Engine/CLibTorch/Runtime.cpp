@@ -42,6 +42,16 @@ void ct_allow_tf32(bool allowed) {
     at::globalContext().setAllowTF32CuDNN(allowed);
 }
 
+void ct_allow_reduced_sums(bool allowed) {
+    at::globalContext().setAllowFP16ReductionCuBLAS(allowed);
+    at::globalContext().setAllowBF16ReductionCuBLAS(allowed);
+}
+
+bool ct_allows_reduced_sums(void) {
+    return at::globalContext().allowFP16ReductionCuBLAS() == at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK
+        || at::globalContext().allowBF16ReductionCuBLAS() == at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK;
+}
+
 ct_error ct_load_cuda(void) {
     return guarded([&] {
         // LibTorch looks for its CUDA half when it is first asked about it, and never again: load, then ask. It is

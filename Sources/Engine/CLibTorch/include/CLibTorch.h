@@ -291,6 +291,9 @@ int ct_threads(void);
 void ct_set_threads(int count);
 /// Sets whether CUDA products of single-precision numbers may be rounded to TF32.
 void ct_allow_tf32(bool allowed);
+/// Sets whether CUDA products of half-precision numbers may add up their parts in half precision.
+void ct_allow_reduced_sums(bool allowed);
+bool ct_allows_reduced_sums(void);
 /// From now on keeps the memory of large freed tensors for reuse.
 void ct_reuse_host_memory(void);
 /// Loads LibTorch's CUDA half; the error names what is missing.

@@ -1,7 +1,7 @@
 import W2VTorch
 
 /// Consecutive segments of rows, and their places in a signal with `gap` rows of zeros before, between and after them.
-private struct SpacedSegments {
+struct SpacedSegments {
     /// For each segment: its rows, and its first row in the signal minus `gap`, where its first window begins.
     let places: [(rows: Range<Int>, window: Int)]
     let gap: Int

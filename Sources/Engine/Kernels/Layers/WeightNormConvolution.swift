@@ -11,7 +11,8 @@ public final class WeightNormConvolution: Module {
     @Parameter("weight_v") public var direction: Tensor
     /// [outputs].
     @Parameter("bias") public var bias: Tensor
-    private let groups: Int
+    /// The number of groups of channels, which do not see one another.
+    public let groups: Int
 
     /// Makes the layer with normal weights of this standard deviation.
     public init(channels: Int, kernel: Int, groups: Int, deviation: Double, initializer: Initializer) throws {

@@ -19,11 +19,15 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// Set once, when a GPU is first asked for, so that a program may still decide otherwise.
+    private static let sumsInFP32: Void = { LibTorch.allowsReducedPrecisionSums = false }()
+
     /// Checks that LibTorch can use the device, loading its CUDA half for a GPU.
     ///
     /// - Throws: `TorchError.unusable` naming what is missing.
     public func load() throws {
         guard case .cuda(let index) = self else { return }
+        _ = Self.sumsInFP32
         if let error = ct_load_cuda() {
             defer { ct_free(error) }
             throw TorchError.unusable(

@@ -27,7 +27,11 @@ public final class FlatParameters {
     private let parameters: [NamedParameter]
     private let shapes: [[Int]]
     /// The rounded parameters that the module computes with, and their gradients, in the same layout.
-    private var lowered: (values: Tensor, gradients: Tensor)?
+    package private(set) var lowered: (values: Tensor, gradients: Tensor)?
+    /// Whether the optimizer has rounded the parameters for the module already, since ``publish()`` was called last.
+    package var isRounded = false
+    /// Whether the optimizer has set all gradients to zero already, since ``clearGradients()`` was called last.
+    package var isCleared = false
     /// The parameters that the module uses in FP32, end to end, where the FP32 masters are sharded.
     private var exact: ExactParameters?
 
@@ -129,7 +133,8 @@ public final class FlatParameters {
     /// - Throws: `TorchError.communication` if a process is gone.
     public func publish() throws {
         try withoutGradient {
-            try lowered?.values.rows(own).copy(from: masters)
+            if !isRounded { try lowered?.values.rows(own).copy(from: masters) }
+            isRounded = false
             try exact?.copy(own, from: masters)
         }
         guard let group else { return }
@@ -243,6 +248,8 @@ public final class FlatParameters {
 
     /// Sets all gradients to zero.
     public func clearGradients() throws {
+        defer { isCleared = false }
+        guard !isCleared else { return }
         try gradients.zeroInPlace()
         try lowered?.gradients.zeroInPlace()
     }

@@ -18,4 +18,14 @@ final class FusedFeedForward: FeedForward {
                 geluOf: expand, input, dropout: dropout, mode, keepsActivation: kept.contains(.feedForward))
             : try contract(expand.withGELU(input))
     }
+
+    override func branch(
+        _ input: Tensor, recordsBias: Bool, _ mode: Mode, keeping kept: KeptActivations
+    ) throws -> Branch {
+        guard mode.isTraining, !recordsBias else { return try Branch(self(input, mode, keeping: kept)) }
+        let values = try contract(
+            geluOf: expand, input, dropout: dropout, mode, recordsBias: false,
+            keepsActivation: kept.contains(.feedForward))
+        return Branch(values, unrecordedBias: contract.bias)
+    }
 }

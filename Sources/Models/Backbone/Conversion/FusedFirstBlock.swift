@@ -34,7 +34,7 @@ final class FusedFirstBlock: RecomputingBlock {
     }
 
     private func hasKernel(for signal: Tensor, _ norm: RaggedGroupNorm) -> Bool {
-        NormalizedSignalKernels.supports(weight: weight, gain: norm.weight, bias: norm.bias)
+        NormalizedSignalKernels.supports(weight: weight, gain: norm.weight, bias: norm.bias, stride: stride)
             || SignalKernels.supports(signal, weight: weight)
     }
 }

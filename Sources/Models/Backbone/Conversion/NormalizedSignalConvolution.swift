@@ -26,7 +26,7 @@ func normalizedSignalConvolution(
     _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
     epsilon: Double
 ) throws -> (output: Tensor, recompute: () throws -> Tensor) {
-    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias) {
+    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias, stride: stride) {
         let (output, recompute) = try NormalizedSignalKernels(
             signal.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride,
             utterances: layout.kernelRows(valid: valid)
@@ -107,7 +107,7 @@ func normalizedSignalConvolution(
     parts signal: Tensor, _ layout: RaggedLayout, of source: SignalSource, _ weight: Tensor, gain: Tensor, bias: Tensor,
     stride: Int, epsilon: Double
 ) throws -> Tensor {
-    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias) {
+    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias, stride: stride) {
         let kernels = try NormalizedSignalKernels(
             source.samples.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride,
             utterances: source.layout.kernelRows(valid: source.valid))

@@ -36,6 +36,18 @@ package class FeedForward: Module {
     package final func callAsFunction(_ input: Tensor, _ mode: Mode) throws -> Tensor {
         try self(input, mode, keeping: [])
     }
+
+    /// Computes the block as a branch.
+    ///
+    /// - Parameters:
+    ///   - recordsBias: Whether the last product's bias gets its gradient from the result in any case.
+    ///   - kept: The activations that are kept for the backward pass instead of being recomputed.
+    /// - Throws: `TorchError.operation` for sizes that do not match.
+    func branch(
+        _ input: Tensor, recordsBias: Bool, _ mode: Mode, keeping kept: KeptActivations
+    ) throws -> Branch {
+        try Branch(self(input, mode, keeping: kept))
+    }
 }
 
 extension ModelConfiguration.Activation {

@@ -1,3 +1,4 @@
+import W2VKernels
 import W2VTorch
 
 /// Parameters that are updated together, with their optimizer and optional moving average.
@@ -22,11 +23,12 @@ struct ParameterGroup {
         self.parameters = try FlatParameters(parameters, shardedOver: group)
         switch options.optimizer {
         case .adam:
-            optimizer = try Adam(
-                self.parameters,
-                .init(
-                    beta1: options.adamBetas[0], beta2: options.adamBetas[1], epsilon: options.adamEps,
-                    weightDecay: options.weightDecay))
+            let constants = Moments.Options(
+                beta1: options.adamBetas[0], beta2: options.adamBetas[1], epsilon: options.adamEps,
+                weightDecay: options.weightDecay)
+            optimizer =
+                try FusedAdam.supports(self.parameters)
+                ? FusedAdam(self.parameters, constants) : Adam(self.parameters, constants)
         case .lamb:
             optimizer = try Lamb(
                 self.parameters,
