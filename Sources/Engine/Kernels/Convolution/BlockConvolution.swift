@@ -56,8 +56,9 @@ struct BlockConvolution {
         ).contiguous()
     }
 
-    /// Adds up what windows [groups, blocks, window · width] hold of each row: [rows, channels]. The gradient of
-    /// ``windows(_:)``.
+    /// Adds up what windows [groups, blocks, window · width] hold of each row: [rows, channels].
+    ///
+    /// This is the gradient of ``windows(_:)``.
     ///
     /// - Parameter padded: The windows with `overlap` more of zeros before and after them.
     private func rows(ofWindows padded: Tensor) throws -> Tensor {
@@ -104,7 +105,7 @@ struct BlockConvolution {
             .reshaped(blocks * block, groups * width).takingRows(starts(on: results.device))
     }
 
-    /// Returns rows [rows, channels] as [groups, blocks, width · block]. The gradient of ``rows(ofBlocks:)``.
+    /// Returns rows [rows, channels] as [groups, blocks, width · block]: the gradient of ``rows(ofBlocks:)``.
     private func blocks(ofRows rows: Tensor) throws -> Tensor {
         try rows.placingRows(at: starts(on: rows.device), in: blocks * block)
             .viewed(blocks, block, groups, width).permuted(2, 0, 3, 1).reshaped(groups, blocks, width * block)
