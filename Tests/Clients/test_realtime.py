@@ -22,7 +22,9 @@ def opened(server, query="", key=KEY, **options):
 def converse(server, messages, query="", **options):
     """Sends messages; returns the events, the close code and its reason."""
     async def run():
-        async with opened(server, query, **options) as socket:
+        # Not in `async with`: websockets fails to close what the server closed while much was still to be sent.
+        socket = await opened(server, query, **options)
+        try:
             async def send():
                 for message in messages:
                     await socket.send(message)
@@ -39,6 +41,8 @@ def converse(server, messages, query="", **options):
             except websockets.ConnectionClosed:
                 pass
             return events, socket.close_code, socket.close_reason
+        finally:
+            socket.transport.close()
 
     return asyncio.run(run())
 

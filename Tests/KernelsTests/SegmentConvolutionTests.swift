@@ -107,6 +107,22 @@ import Testing
         for (found, expected) in zip(found, expected) { #expect(try relativeError(found, expected) < 2e-6) }
     }
 
+    /// A batch can bring them along: the layer uploads nothing else on a GPU.
+    @Test func constantsAreKnownBefore() throws {
+        let layer = try WeightNormConvolution(
+            channels: 4, kernel: 3, groups: 2, deviation: 1, initializer: .random(seed: 1))
+        let input = try Tensor.normal([14, 4], generator: Generator(seed: 8))
+        func pass(_ lengths: [Int]) throws {
+            _ = try input.convolvedByFrequencies(
+                withinSegments: lengths, layer.weight(), bias: layer.bias, groups: 2)
+        }
+        _ = try UploadLog.list {
+            try Upload(to: .cpu).add(layer.shapeConstants(withinSegments: [5, 9]))
+            #expect(try UploadLog.list { try pass([5, 9]) }.isEmpty)
+            #expect(try UploadLog.list { try pass([9, 5]) } == [14 * 8, 14 * 8])
+        }
+    }
+
     /// The same by products of Toeplitz matrices, with blocks shorter and longer than the kernel.
     @Test(arguments: [
         ([9], 2, 3, 4, 8), ([70, 1, 30, 120], 3, 5, 8, 16), ([40, 3], 1, 5, 7, 4), ([5, 5], 2, 2, 1, 8),

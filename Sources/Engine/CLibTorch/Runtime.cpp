@@ -74,6 +74,16 @@ int ct_cuda_device_count(void) {
     return count;
 }
 
+ct_error ct_device_free_memory(int64_t device, int64_t *bytes) {
+    return guarded([&] {
+        const c10::Device place = deviceFrom(device);
+        auto *allocator = c10::getDeviceAllocator(place.type());
+        const auto statistics = allocator->getDeviceStats(place.index());
+        const auto kept = statistics.reserved_bytes[0].current - statistics.allocated_bytes[0].current;
+        *bytes = static_cast<int64_t>(allocator->getMemoryInfo(place.index()).first) + kept;
+    });
+}
+
 ct_error ct_device_peak_memory(int64_t device, int64_t *bytes) {
     return guarded([&] {
         const c10::Device place = deviceFrom(device);

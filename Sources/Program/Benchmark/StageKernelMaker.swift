@@ -183,7 +183,7 @@ struct StageKernelMaker {
             entries: (configuration.latentVars, configuration.latentGroups),
             stream: RandomStream(seed: 1, purpose: .negatives))
         let choices = try ContrastiveChoices(
-            masked: masked, candidateCounts: counts, negatives: negatives, on: device)
+            masked: masked, candidateCounts: counts, negatives: negatives, through: Upload(to: device))
         let total = counts.reduce(0, +)
         let target = configuration.targetChannels
         let features = try random([total, configuration.extractorChannels])

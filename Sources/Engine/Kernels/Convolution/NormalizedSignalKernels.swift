@@ -59,8 +59,13 @@ public struct NormalizedSignalKernels {
         }
         (self.signal, self.weight, self.gain, self.bias) = (signal, weight, gain, bias)
         (self.stride, self.utterances) = (stride, utterances)
+        table = try Self.table(utterances)(on: signal.device)
+    }
+
+    /// Returns the rows of utterances as the kernels read them.
+    public static func table(_ utterances: [Rows]) -> ShapeConstant {
         let rows = utterances.enumerated().flatMap { [$1.start, $1.count, $1.valid, $0] }
-        table = try .constant("rows of utterances", rows, on: signal.device) { rows }
+        return ShapeConstant("rows of utterances", rows) { rows }
     }
 
     /// Computes the layer's output, recording the parameters' gradients; the signal has none.

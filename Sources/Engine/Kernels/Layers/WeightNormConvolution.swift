@@ -28,6 +28,12 @@ public final class WeightNormConvolution: Module {
         try direction * (gain / direction.norm(0, 1, keepingDimensions: true))
     }
 
+    /// Returns the constants that the layer reads on a device.
+    public func shapeConstants(withinSegments lengths: [Int]) -> [ShapeConstant] {
+        let (rows, windows) = spacedConstants(lengths, kernel: direction.size(2))
+        return [rows, windows]
+    }
+
     /// Applies `Tensor.convolved(withinSegments:_:bias:groups:)` with this weight: [rows, channels] to the same shape.
     public func callAsFunction(_ input: Tensor, withinSegments lengths: [Int]) throws -> Tensor {
         try input.convolved(withinSegments: lengths, weight(), bias: bias, groups: groups)

@@ -152,6 +152,18 @@ public final class FlatParameters {
         for collective in try group?.allGatherInPlace(gradients) ?? [] { try collective.wait() }
     }
 
+    /// Returns the norm of each parameter's gradient, without those of other processes' shards: [parameters].
+    package func gradientNorms() throws -> Tensor {
+        try withoutGradient {
+            let parts = try ranges.map(gradients.rows)
+            let values = try ATen.foreachNorm.values(.tensors(parts), .int(2))
+            guard case .tensors(let norms)? = values.first else {
+                throw TorchError.operation("\(ATen.foreachNorm.name): expected a list of norms")
+            }
+            return try .stack(norms.compactMap { $0 })
+        }
+    }
+
     /// Returns the part of a buffer of this layout that belongs to a parameter, in the parameter's shape.
     public func view(_ index: Int, of buffer: Tensor) throws -> Tensor {
         try buffer.narrowed(0, ranges[index]).viewed(shapes[index])
@@ -247,8 +259,21 @@ public final class FlatParameters {
 ///
 /// Where they are sharded, the norm covers all shards, and all processes must call this.
 public func gradientNorm(_ groups: [FlatParameters]) throws -> Double {
-    let squares = try groups.map { group in
+    try Tensor.gathering(numbers: squaredNorms(groups)).elements(Double.self).reduce(0, +).squareRoot()
+}
+
+/// Returns the same norm on the parameters' device, an FP64 scalar; the host does not wait.
+///
+/// - Throws: `TorchError.operation` without groups.
+package func gradientNorm(onDevice groups: [FlatParameters]) throws -> Tensor {
+    let squares = try squaredNorms(groups)
+    guard let first = squares.first else { throw TorchError.operation("there are no gradients") }
+    return try squares.dropFirst().reduce(first) { try $0 + $1 }.squareRoot()
+}
+
+/// Returns the squared norm of each group's gradients, FP64 scalars.
+private func squaredNorms(_ groups: [FlatParameters]) throws -> [Tensor] {
+    try groups.map { group in
         try group.summed(group.gradients.rows(group.own).norm().to(dtype: .float64).squared())
     }
-    return try Tensor.gathering(numbers: squares).elements(Double.self).reduce(0, +).squareRoot()
 }

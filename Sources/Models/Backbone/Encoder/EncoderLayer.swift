@@ -26,9 +26,11 @@ package final class EncoderLayer: Module {
     ///   - input: [frames, channels].
     ///   - rows: The frames whose results are needed, int64, each at most once; `nil` for all. They attend to all
     ///     frames.
+    ///   - kept: The activations that are kept for the backward pass instead of being recomputed.
     /// - Returns: [frames, channels], or only the rows that are needed.
     func callAsFunction(
-        _ input: ResidualStream, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
+        _ input: ResidualStream, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode,
+        keeping kept: KeptActivations = []
     ) throws -> ResidualStream {
         func attend(_ input: Tensor, recordsBias: Bool = true) throws -> Branch {
             try profiled(.attention) {
@@ -36,7 +38,7 @@ package final class EncoderLayer: Module {
             }
         }
         func transform(_ input: Tensor, recordsBias: Bool = true) throws -> Branch {
-            try profiled(.feedForward) { try feedForward.branch(input, recordsBias: recordsBias, mode) }
+            try profiled(.feedForward) { try feedForward.branch(input, recordsBias: recordsBias, mode, keeping: kept) }
         }
         let residual = try rows.map(input.residual.takingRows) ?? input.residual
         if normFirst {

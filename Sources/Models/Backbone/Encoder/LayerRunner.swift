@@ -46,11 +46,12 @@ struct LayerRunner {
         let mode = pass.mode.forLayer(next)
         let rows = next == last && pass.plan.skipsUnreadFrames ? rows : nil
         hasReadRows = rows != nil
+        let kept = pass.plan.kept
         guard encoder.recomputes || pass.keptLayers != nil else {
-            return try layer(input, layout, readRows: rows, mode)
+            return try layer(input, layout, readRows: rows, mode, keeping: kept)
         }
         func run(_ input: Tensor, _ mode: Module.Mode) throws -> Tensor {
-            try layer(ResidualStream(input), layout, readRows: rows, mode).residual
+            try layer(ResidualStream(input), layout, readRows: rows, mode, keeping: kept).residual
         }
         let input = input.residual
         let result =

@@ -60,6 +60,9 @@ package class SelfAttention: Module {
         return try rows.map(context.takingRows) ?? context
     }
 
+    /// Returns the constants that attention over a layout reads.
+    func shapeConstants(_ layout: RaggedLayout) -> [ShapeConstant] { [] }
+
     /// Returns the values of each head, weighted by softmax(Q Kᵀ / √d) (equation 1): [frames, channels].
     func context(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {
         let fused = try projection(input)

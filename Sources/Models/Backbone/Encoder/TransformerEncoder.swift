@@ -37,6 +37,13 @@ public final class TransformerEncoder: Module {
             + keyed("post_layers", hourglass?.post ?? [])
     }
 
+    /// Returns the constants that a pass over a layout reads.
+    func shapeConstants(_ layout: RaggedLayout) -> [ShapeConstant] {
+        let layer = layers.first ?? hourglass?.post.first
+        return positions.shapeConstants(layout) + (layer?.attention.shapeConstants(layout) ?? [])
+            + (hourglass?.shapeConstants(layout) ?? [])
+    }
+
     /// Computes the context vectors of frames.
     ///
     /// The probe sees `pos_conv`, `layers_input`, `layers.N` and, with an Hourglass, `downsample_layer`,

@@ -44,6 +44,24 @@ struct ParameterGroup {
         try optimizer.step(learningRate: learningRate, gradientScale: gradientScale)
     }
 
+    /// Queues an update of the FP32 weights and passes them to the module, before it is known whether it is skipped.
+    ///
+    /// - Throws: `TorchError.operation` for an optimizer whose updates cannot be queued.
+    func queueStep(learningRate: Double, _ verdict: GradientVerdict) throws {
+        guard let optimizer = optimizer as? any QueuedOptimizer else {
+            throw TorchError.operation("the optimizer of \(name) cannot queue its updates")
+        }
+        try optimizer.step(
+            learningRate: learningRate, gradientScale: verdict.gradientScale, unless: verdict.isSkipped)
+        try parameters.publish()
+    }
+
+    /// Completes a queued update when it is known whether it was skipped.
+    func complete(isSkipped: Bool) throws {
+        guard isSkipped else { return try average?.update() ?? () }
+        (optimizer as? any QueuedOptimizer)?.uncountLast()
+    }
+
     /// Passes the changed weights to the module, exchanges them with the other processes if they are sharded, and
     /// averages.
     func publish() throws {

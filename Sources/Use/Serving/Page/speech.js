@@ -36,7 +36,9 @@ export class Speech {
       throw new Error("Browsers allow the microphone only on pages from this machine or over https");
     }
     try {
-      this.#media = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
+      // What browsers do to a voice for phone calls (gates, filters, a gain that moves) is foreign to models of speech.
+      const sound = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+      this.#media = await navigator.mediaDevices.getUserMedia({ audio: sound });
       const source = await this.#open();
       // Some browsers begin with a suspended one.
       this.#context.resume();
