@@ -49,7 +49,7 @@ extension Reply {
             version: facts.version, models: models)
         return Reply(
             status: status == "ok" ? .ok : .serviceUnavailable, contentType: json,
-            body: Data((try jsonLine(health) + "\n").utf8))
+            body: try encoded(health))
     }
 
     /// Reports whether the server can recognize, in one word, for what sends it requests.
@@ -57,7 +57,7 @@ extension Reply {
         let status = core.status
         return Reply(
             status: status == "ok" ? .ok : .serviceUnavailable, contentType: json,
-            body: Data((try jsonLine(["status": status]) + "\n").utf8),
+            body: try encoded(["status": status]),
             headers: status == "ok" ? [:] : ["Retry-After": "5"])
     }
 
@@ -65,9 +65,7 @@ extension Reply {
     ///
     /// Source: https://platform.openai.com/docs/api-reference/models/list
     static func models(_ core: ServerCore) throws -> Reply {
-        Reply(
-            contentType: json,
-            body: Data((try jsonLine(ModelList(data: core.store.models.map { Model($0, core) })) + "\n").utf8))
+        Reply(contentType: json, body: try encoded(ModelList(data: core.store.models.map { Model($0, core) })))
     }
 
     /// `GET /v1/models/{id}`.
@@ -77,8 +75,11 @@ extension Reply {
         guard let model = core.store.models.first(where: { $0.name.hasSameCodePoints(as: name) }) else {
             throw RequestError.noModel(name, core.store.models.map(\.name))
         }
-        return Reply(contentType: json, body: Data((try jsonLine(Model(model, core)) + "\n").utf8))
+        return Reply(contentType: json, body: try encoded(Model(model, core)))
     }
+
+    /// Returns a value as JSON on a line of its own.
+    private static func encoded(_ value: some Encodable) throws -> Data { Data((try jsonLine(value) + "\n").utf8) }
 
     private struct ModelList: Encodable {
         var object = "list"
