@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import Synchronization
 import TestSupport
 import Testing
 import W2VInference
@@ -139,6 +140,28 @@ import W2VInference
             }
             // The rest of the upload never comes.
             await server.stop(within: .milliseconds(200))
+        }
+    }
+
+    @Test func itMayBeStoppedTwiceAtOnce() async throws {
+        try await withServer { running in
+            let server = running.server
+            let client = try TestClient(port: running.port)
+            client.send("POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nRIFF")
+            try await eventually {
+                server.core.metrics.text(WaitingRoom.Counts(), uptime: 0).contains("requests_open 1\n")
+            }
+            let ended = Mutex(0)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for limit in [200, 300] {
+                    Task {
+                        await server.stop(within: .milliseconds(limit))
+                        ended.withLock { $0 += 1 }
+                    }
+                }
+                group.addTask { try await eventually { ended.withLock { $0 } == 2 } }
+                try await group.waitForAll()
+            }
         }
     }
 

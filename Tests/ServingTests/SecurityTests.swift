@@ -42,6 +42,20 @@ import Testing
         #expect(throws: ServerError.self) { try APIKeys(file: URL(fileURLWithPath: "/nowhere/keys")) }
     }
 
+    /// In a volume with a secret of Kubernetes, the file is a symbolic link, whose own rights are always 0777.
+    @Test func theRightsAreThoseOfTheFileBehindALink() throws {
+        try withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("file")
+            let link = folder.appendingPathComponent("link")
+            try Data("\(key)\n".utf8).write(to: file)
+            try FileManager.default.createSymbolicLink(at: link, withDestinationURL: file)
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
+            #expect(try APIKeys(file: link).contains(key))
+            try FileManager.default.setAttributes([.posixPermissions: 0o666], ofItemAtPath: file.path)
+            #expect(throws: ServerError.self) { try APIKeys(file: link) }
+        }
+    }
+
     @Test func requestsShowAKey() async throws {
         let keys = try keys(key)
         try await withServer {
@@ -49,7 +63,7 @@ import Testing
             $0.allowedOrigins = ["https://app.example"]
         } _: { running in
             let audio = try wave(16_000, seed: 1)
-            for target in ["/", "/health", "/ready"] { #expect(try await running.send("GET", target).status == 200) }
+            for target in ["/", "/health", "/ready", "/openapi.json"] { #expect(try await running.send("GET", target).status == 200) }
             for (method, target) in [
                 ("GET", "/metrics"), ("GET", "/v1/models"), ("GET", "/nowhere"), ("POST", "/v1/transcribe"),
                 ("POST", "/v1/audio/transcriptions"), ("GET", "/v1/live"),

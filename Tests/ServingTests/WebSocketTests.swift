@@ -35,7 +35,7 @@ import Testing
                         client.sendFrame(2, Data(count: 4))
                     }
                 ),
-                (1002, "no kind", { $0.sendFrame(0xB, Data(count: 4)) }),
+                (1002, "unknown opcode", { $0.sendFrame(0xB, Data(count: 4)) }),
                 (1002, "no valid code", { $0.sendFrame(8, Data([3])) }),
                 (1002, "no valid code", { $0.sendFrame(8, Data([3, 237])) }),
                 (1007, "UTF-8", { $0.sendFrame(8, Data([3, 232, 0xFF])) }),
@@ -74,6 +74,15 @@ import Testing
                 #expect(try client.messages().code == 1000)
             }
         }
+    }
+
+    /// Empty messages take room as well, or a client could send more of them than memory holds.
+    @Test func emptyMessagesFillTheQueue() async {
+        let socket = WebSocket()
+        for _ in 0..<5_000 { socket.deliver(.binary(Data())) }
+        #expect(!socket.hasRoom)
+        for _ in 0..<5_000 { #expect(await socket.next() == .message(.binary(Data()))) }
+        #expect(socket.hasRoom)
     }
 
     @Test func clientsThatDoNotReadAreClosed() async throws {

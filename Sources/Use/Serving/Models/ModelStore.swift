@@ -150,7 +150,8 @@ actor ModelStore {
 
     private func loaded(_ key: Key) async throws -> LoadedModel {
         if let model = slots[key]?.model { return model }
-        let loading = slots[key]?.loading ?? Task { try await load(key) }
+        if let loading = slots[key]?.loading { return try await Self.result(of: loading) }
+        let loading = Task { try await load(key) }
         slots[key]?.loading = loading
         return try await Self.result(of: loading)
     }

@@ -21,11 +21,11 @@ public struct APIKeys: Sendable {
             let handle = try FileHandle(forReadingFrom: file)
             text = String(decoding: try handle.readToEnd() ?? Data(), as: UTF8.self)
             // The rights of what was read: a symbolic link, as in a volume with a secret of Kubernetes, has all rights.
-            guard fstat(handle.fileDescriptor, &status) == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
+            guard fstat(handle.fileDescriptor, &status) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
         } catch {
             throw ServerError.badKeys(file.path, reason: "cannot be read: \(SystemReason.of(error))")
         }
-        guard status.st_mode & S_IWOTH == 0 else {
+        guard status.st_mode & 0o002 == 0 else {
             throw ServerError.badKeys(file.path, reason: "every user of this machine may change it")
         }
         var keys: [[UInt8]] = []
