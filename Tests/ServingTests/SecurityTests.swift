@@ -63,7 +63,9 @@ import Testing
             $0.allowedOrigins = ["https://app.example"]
         } _: { running in
             let audio = try wave(16_000, seed: 1)
-            for target in ["/", "/health", "/ready", "/openapi.json"] { #expect(try await running.send("GET", target).status == 200) }
+            for target in ["/", "/health", "/ready", "/openapi.json"] {
+                #expect(try await running.send("GET", target).status == 200)
+            }
             for (method, target) in [
                 ("GET", "/metrics"), ("GET", "/v1/models"), ("GET", "/nowhere"), ("POST", "/v1/transcribe"),
                 ("POST", "/v1/audio/transcriptions"), ("GET", "/v1/live"),

@@ -182,7 +182,8 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
 
     private var tooLong: Fault {
         Fault(
-            sentence: "A message has more than \(limits.messageBytes >> 20) MB; send audio in smaller pieces.", code: 1009
+            sentence: "A message has more than \(limits.messageBytes >> 20) MB; send audio in smaller pieces.",
+            code: 1009
         )
     }
 

@@ -21,7 +21,9 @@ public struct APIKeys: Sendable {
             let handle = try FileHandle(forReadingFrom: file)
             text = String(decoding: try handle.readToEnd() ?? Data(), as: UTF8.self)
             // The rights of what was read: a symbolic link, as in a volume with a secret of Kubernetes, has all rights.
-            guard fstat(handle.fileDescriptor, &status) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+            guard fstat(handle.fileDescriptor, &status) == 0 else {
+                throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+            }
         } catch {
             throw ServerError.badKeys(file.path, reason: "cannot be read: \(SystemReason.of(error))")
         }
