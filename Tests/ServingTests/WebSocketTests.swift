@@ -111,6 +111,22 @@ import Testing
         }
     }
 
+    /// Pings and empty messages are no input.
+    @Test func pingsAloneKeepNothingOpen() async throws {
+        try await withServer {
+            $0.stallSeconds = 1
+        } _: { running in
+            let found = try await ending(running) { client in
+                for _ in 0..<60 {
+                    client.sendFrame(9, Data("x".utf8))
+                    client.sendFrame(2, Data())
+                    Thread.sleep(forTimeInterval: 0.05)
+                }
+            }
+            #expect(found.code == 1008 && found.message.contains("too long"), "\(found)")
+        }
+    }
+
     @Test(arguments: [
         ["Sec-WebSocket-Version": "8"], ["Sec-WebSocket-Key": "short"], ["Connection": "close"],
     ])
