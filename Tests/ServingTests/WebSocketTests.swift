@@ -116,14 +116,20 @@ import Testing
         try await withServer {
             $0.stallSeconds = 1
         } _: { running in
-            let found = try await ending(running) { client in
-                for _ in 0..<60 {
-                    client.sendFrame(9, Data("x".utf8))
-                    client.sendFrame(2, Data())
-                    Thread.sleep(forTimeInterval: 0.05)
+            try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                try client.openWebSocket("/v1/live")
+                let pinging = Task.detached { [client = Held(client)] in
+                    while !Task.isCancelled {
+                        client.value.sendFrame(9, Data("x".utf8))
+                        client.value.sendFrame(2, Data())
+                        try await Task.sleep(for: .milliseconds(50))
+                    }
                 }
+                defer { pinging.cancel() }
+                let answer = try client.messages()
+                #expect(answer.code == 1008 && answer.texts.last?.contains("too long") == true, "\(answer)")
             }
-            #expect(found.code == 1008 && found.message.contains("too long"), "\(found)")
         }
     }
 
