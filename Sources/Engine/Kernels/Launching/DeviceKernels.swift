@@ -78,7 +78,9 @@ extension DeviceProgram: KernelLauncher {
 
 /// Counts kernels instead of running them.
 private struct RehearsedKernels: KernelLauncher {
-    func launch(_ name: String, _ shape: KernelShape, _ arguments: [UnsafeMutableRawPointer?]) { Rehearsal.launch() }
+    func launch(
+        _ name: String, _ shape: KernelShape, _ arguments: [UnsafeMutableRawPointer?], _ memory: () -> [KernelMemory]
+    ) { Rehearsal.launch() }
 }
 
 extension Device {
