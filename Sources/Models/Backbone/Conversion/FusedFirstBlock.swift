@@ -23,7 +23,8 @@ final class FusedFirstBlock: RecomputingBlock {
 
     override func shapeConstants(_ rows: ExtractorRows) -> [ShapeConstant] {
         guard let groupNorm,
-            NormalizedSignalKernels.supports(weight: weight, gain: groupNorm.weight, bias: groupNorm.bias)
+            NormalizedSignalKernels.supports(
+                weight: weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride)
         else { return [] }
         return [NormalizedSignalKernels.table(rows.layout.kernelRows(valid: rows.valid))]
     }
