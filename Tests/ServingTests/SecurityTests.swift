@@ -56,6 +56,15 @@ import Testing
         }
     }
 
+    /// As a shell's `<(…)` gives them.
+    @Test func keysAreReadFromAPipe() throws {
+        let pipe = Pipe()
+        try pipe.fileHandleForWriting.write(contentsOf: Data("\(key)\n".utf8))
+        try pipe.fileHandleForWriting.close()
+        let file = URL(fileURLWithPath: "/proc/self/fd/\(pipe.fileHandleForReading.fileDescriptor)")
+        #expect(try APIKeys(file: file).contains(key))
+    }
+
     @Test func requestsShowAKey() async throws {
         let keys = try keys(key)
         try await withServer {
@@ -79,6 +88,9 @@ import Testing
                 }
             }
             let header = ["Authorization": "Bearer \(key)"]
+            // What is open tells nothing about the models.
+            #expect(try await Set(running.send("GET", "/health").json().keys) == ["status"])
+            #expect(try await running.send("GET", "/health", headers: header).json()["model"] as? String == "small")
             #expect(try await running.send("POST", "/v1/transcribe", headers: header, audio).status == 200)
             #expect(
                 try await running.send("GET", "/metrics", headers: ["authorization": "bearer \(key)"]).status == 200)

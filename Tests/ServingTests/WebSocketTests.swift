@@ -111,6 +111,28 @@ import Testing
         }
     }
 
+    /// Pings and empty messages are no input.
+    @Test func pingsAloneKeepNothingOpen() async throws {
+        try await withServer {
+            $0.stallSeconds = 1
+        } _: { running in
+            try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                try client.openWebSocket("/v1/live")
+                let pinging = Task.detached { [client = Held(client)] in
+                    while !Task.isCancelled {
+                        client.value.sendFrame(9, Data("x".utf8))
+                        client.value.sendFrame(2, Data())
+                        try await Task.sleep(for: .milliseconds(50))
+                    }
+                }
+                defer { pinging.cancel() }
+                let answer = try client.messages()
+                #expect(answer.code == 1008 && answer.texts.last?.contains("too long") == true, "\(answer)")
+            }
+        }
+    }
+
     @Test(arguments: [
         ["Sec-WebSocket-Version": "8"], ["Sec-WebSocket-Key": "short"], ["Connection": "close"],
     ])

@@ -1,3 +1,4 @@
+import W2VKernels
 import W2VTorch
 
 /// Parameters that are updated together, with their optimizer and optional moving average.
@@ -22,11 +23,12 @@ struct ParameterGroup {
         self.parameters = try FlatParameters(parameters, shardedOver: group)
         switch options.optimizer {
         case .adam:
-            optimizer = try Adam(
-                self.parameters,
-                .init(
-                    beta1: options.adamBetas[0], beta2: options.adamBetas[1], epsilon: options.adamEps,
-                    weightDecay: options.weightDecay))
+            let constants = Moments.Options(
+                beta1: options.adamBetas[0], beta2: options.adamBetas[1], epsilon: options.adamEps,
+                weightDecay: options.weightDecay)
+            optimizer =
+                try FusedAdam.supports(self.parameters)
+                ? FusedAdam(self.parameters, constants) : Adam(self.parameters, constants)
         case .lamb:
             optimizer = try Lamb(
                 self.parameters,
@@ -38,8 +40,46 @@ struct ParameterGroup {
     }
 
     /// Updates the FP32 weights, or this process's share of them.
-    func step(learningRate: Double, gradientScale: Double) throws {
-        try optimizer.step(learningRate: learningRate, gradientScale: gradientScale)
+    ///
+    /// - Parameter keepsGradients: Whether the gradients can be seen afterwards, multiplied by `gradientScale`.
+    func step(learningRate: Double, gradientScale: Double, keepsGradients: Bool = false) throws {
+        try keepingGradients(keepsGradients) { try $0.scaleInPlace(gradientScale) } during: {
+            try optimizer.step(learningRate: learningRate, gradientScale: gradientScale)
+        }
+    }
+
+    /// Runs an optimizer that clears the gradients, and puts them back if they are to be kept.
+    private func keepingGradients(
+        _ keeps: Bool, scale: (Tensor) throws -> Void, during step: () throws -> Void
+    ) throws {
+        let kept = try keeps ? parameters.gradients.cloned() : nil
+        try step()
+        guard let kept, parameters.isCleared else { return }
+        try withoutGradient {
+            try scale(kept)
+            try parameters.gradients.copy(from: kept)
+        }
+        parameters.isCleared = false
+    }
+
+    /// Queues an update of the FP32 weights and passes them to the module, before it is known whether it is skipped.
+    ///
+    /// - Throws: `TorchError.operation` for an optimizer whose updates cannot be queued.
+    func queueStep(learningRate: Double, _ verdict: GradientVerdict, keepsGradients: Bool) throws {
+        guard let optimizer = optimizer as? any QueuedOptimizer else {
+            throw TorchError.operation("the optimizer of \(name) cannot queue its updates")
+        }
+        try keepingGradients(keepsGradients) { try $0.multiplyInPlace(verdict.gradientScale) } during: {
+            try optimizer.step(
+                learningRate: learningRate, gradientScale: verdict.gradientScale, unless: verdict.isSkipped)
+        }
+        try parameters.publish()
+    }
+
+    /// Completes a queued update when it is known whether it was skipped.
+    func complete(isSkipped: Bool) throws {
+        guard isSkipped else { return try average?.update() ?? () }
+        (optimizer as? any QueuedOptimizer)?.uncountLast()
     }
 
     /// Passes the changed weights to the module, exchanges them with the other processes if they are sharded, and

@@ -125,7 +125,9 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
         let frame = unwrapInboundIn(data)
         switch state {
         case .open:
-            inputAlarm.set(.init(seconds: limits.stallSeconds))
+            // Pings alone do not keep a WebSocket open, and neither do empty messages.
+            let isData = [.text, .binary, .continuation].contains(frame.opcode)
+            if isData, frame.data.readableBytes > 0 { inputAlarm.set(.init(seconds: limits.stallSeconds)) }
             take(frame)
         case .closing:
             guard frame.opcode == .connectionClose else { return }

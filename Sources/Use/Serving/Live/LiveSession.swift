@@ -81,6 +81,7 @@ struct LiveSession: Sendable {
             return end
         }
         var (samples, seconds) = (0, 0.0)
+        var peak: Float = 0
         do {
             try await withTaskCancellationHandler {
                 var live: LiveRecognizer?
@@ -89,6 +90,7 @@ struct LiveSession: Sendable {
                     // Added up as whole samples, so that four seconds in many chunks are four seconds.
                     samples += chunk.samples.count
                     seconds = Double(samples) / Double(chunk.rate)
+                    peak = chunk.samples.reduce(peak) { max($0, $1.isNaN ? .infinity : abs($1)) }
                     var current = try live ?? LiveRecognizer(recognizer, sampleRate: chunk.rate)
                     // A second reference would make the recognizer copy its audio.
                     live = nil
@@ -116,7 +118,9 @@ struct LiveSession: Sendable {
             reading.cancel()
             // Otherwise the reader would wait for room in the buffer forever.
             await inbox.end()
-            if !(error is CancellationError), !(error is WebSocket.Lost) { await refuse(client, error) }
+            if !(error is CancellationError), !(error is WebSocket.Lost) {
+                await refuse(client, peak > ServerCore.loudest ? RequestError.tooLoud("live audio", peak: peak) : error)
+            }
         }
         return seconds
     }

@@ -29,8 +29,14 @@ extension Reply {
 
     /// Reports whether the server can recognize: 503 before it has a model, when it cannot store uploads, and when it
     /// is stopping.
-    static func health(_ core: ServerCore) async throws -> Reply {
+    ///
+    /// - Parameters:
+    ///   - core: The server.
+    ///   - isWhole: Whether the models and the counts are told, and not the status alone.
+    static func health(_ core: ServerCore, isWhole: Bool) async throws -> Reply {
         let status = core.status
+        let code: HTTPResponseStatus = status == "ok" ? .ok : .serviceUnavailable
+        guard isWhole else { return Reply(status: code, contentType: json, body: try encoded(["status": status])) }
         let counts = core.room.current
         var models: [ModelState] = []
         for (index, model) in core.store.models.enumerated() {
@@ -47,9 +53,7 @@ extension Reply {
             liveInputs: core.metrics.liveCount, labels: labels,
             model: core.first.name, device: facts.device, precision: facts.precision, decoder: facts.decoder,
             version: facts.version, models: models)
-        return Reply(
-            status: status == "ok" ? .ok : .serviceUnavailable, contentType: json,
-            body: try encoded(health))
+        return Reply(status: code, contentType: json, body: try encoded(health))
     }
 
     /// Reports whether the server can recognize, in one word, for what sends it requests.
