@@ -253,8 +253,10 @@ func servingPort(of process: Process) -> UInt16? {
                     }
                     let open = try FileManager.default.contentsOfDirectory(
                         atPath: "/proc/\(process.processIdentifier)/fd"
-                    ).compactMap { Int($0) }.max()
-                    try limit(try #require(open) + 1)
+                    ).compactMap { Int($0) }
+                    // New descriptors get the lowest free numbers, and the limit is one of numbers.
+                    let free = (0...open.count).first { !open.contains($0) }
+                    try limit(try #require(free) + 2)
                     let waiting = try (0..<20).map { _ in try TestClient(port: port) }
                     Thread.sleep(forTimeInterval: 0.2)
                     let before = try processorSeconds(of: process)
