@@ -149,7 +149,8 @@ let train: [Target] = [
         [
             "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
             "W2VKernels", "W2VObjectives", "W2VTorch", "Yams", logging,
-        ], exclude: ["Recipes/cluster"], resources: [.embedInCode("Recipes")]),
+        ], exclude: ["Recipes/cluster"],
+        resources: [.embedInCode("Options"), .embedInCode("Recipes")]),
 ]
 
 // What most apps need, in one import. Not `Wav2Vec2`: where case is ignored, its products and the program's are one.

@@ -20,3 +20,19 @@ extension StringProtocol {
         return row[letters.count]
     }
 }
+
+extension Sequence where Element == String {
+    /// Returns the name that was probably meant by a mistyped one, ignoring case.
+    ///
+    /// - Parameter text: The mistyped name.
+    /// - Returns: The most similar name, the first of several; nil if even that differs in more than a third of its
+    ///   letters.
+    public func nearest(to text: String) -> String? {
+        let typed = text.lowercased()
+        let best = map { (name: $0, distance: $0.lowercased().editDistance(to: typed)) }.min {
+            $0.distance < $1.distance
+        }
+        guard let best, best.distance * 3 <= Swift.max(best.name.count, typed.count) else { return nil }
+        return best.name
+    }
+}
