@@ -25,7 +25,9 @@ struct AverageCommand: ParsableCommand, LoggingCommand {
     @Argument(help: "Checkpoints to average.", completion: .directory)
     var path: [String]
 
-    @Option(help: "Folder of the new checkpoint; it must not exist yet.", completion: .directory)
+    @Option(
+        name: [.customShort("o"), .long], help: "Folder of the new checkpoint; it must not exist yet.",
+        completion: .directory)
     var output: String
 
     @Option(help: ArgumentHelp("Average the newest N checkpoints in a run's folder.", valueName: "n"))

@@ -103,7 +103,9 @@ struct FeaturesCommand: AsyncParsableCommand, LoggingCommand {
     @Option(help: "Number format of the features.")
     var dtype = NumPyFile.Element.float32
 
-    @Option(help: "Folder to write, or a file that ends in .npy or .safetensors.", completion: .file())
+    @Option(
+        name: [.customShort("o"), .long], help: "Folder to write, or a file that ends in .npy or .safetensors.",
+        completion: .file())
     var output: String
 
     @Flag(help: "Continue the folder of an interrupted run.")
