@@ -107,7 +107,7 @@ struct Program: AsyncParsableCommand {
             tell(
                 diagnosis.sentence.prefix(1).uppercased() + diagnosis.sentence.dropFirst(), of: type, diagnosis.command)
         } else if let command {
-            let type = type(of: command)
+            let type = Swift.type(of: command)
             tell(message(for: error), of: type, commandWords(type) ?? [])
         } else {
             MessageStream.standardError.line(text)

@@ -69,7 +69,7 @@ public struct ModelCache: Sendable {
         let reference = HubReference(name: repository.name, revision: repository.revision)
         let home = modelFolder(reference.name)
         try makeFolder(home)
-        let lock = try lock(home, for: repository.name, monitor)
+        let lock = try self.lock(home, for: repository.name, monitor)
         defer { withExtendedLifetime(lock) {} }
         if !renews, let found = find(reference) {
             return Model(folder: found, commit: found.lastPathComponent, files: [])

@@ -64,7 +64,7 @@ struct PublicModelFetcher {
             Console.log.debug("\(reference.name): \(found.path)", metadata: ["file": "\(found.path)"])
             return found
         }
-        let repository = repository(reference)
+        let repository = self.repository(reference)
         if ["1", "true", "yes", "on"].contains(environment["HF_HUB_OFFLINE"]?.lowercased() ?? "") {
             throw FetchError.hubUnreachable(
                 name: reference.name, endpoint: repository.endpoint, reason: "HF_HUB_OFFLINE is set")

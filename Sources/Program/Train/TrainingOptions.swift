@@ -102,13 +102,19 @@ struct TrainingOptions: ParsableArguments {
     func run(_ kind: TrainingJob.Kind, labels: String? = nil, newHead: Bool = false) throws {
         // The reader of this process's output may be gone: that must not end a run before it has saved.
         signal(SIGPIPE, SIG_IGN)
-        let record = resume ? try RunRecord.read(from: fileURL(output)) : nil
-        if resume, record == nil, self.recipe == nil || train.isEmpty || valid.isEmpty {
+        let isWhole = self.recipe != nil && !train.isEmpty && !valid.isEmpty
+        var record: RunRecord?
+        do {
+            if resume { record = try RunRecord.read(from: fileURL(output)) }
+        } catch where isWhole {
+            // The trainer says more about a damaged state.
+        }
+        if resume, record == nil, !isWhole {
             throw CommandError(
                 .usage, "\(output) holds no run to continue", "give --recipe, --train and --valid to start one")
         }
         let last = record?.jobs.last
-        var compute = compute
+        var compute = self.compute
         compute.givenDevice = compute.givenDevice ?? last.flatMap { Device($0.device) }
         compute.threads = compute.threads ?? last?.requestedThreads
         try compute.apply()
@@ -121,7 +127,7 @@ struct TrainingOptions: ParsableArguments {
                 written = recipe
                 intendedKind = recipe.intendedKind(name)
             } else {
-                // Without a record, requireWhole() has thrown.
+                // Without a recipe there is a record.
                 recipe = try record?.requestedRecipe() ?? Recipe()
                 written = try record?.writtenRecipe() ?? Recipe()
                 intendedKind = nil

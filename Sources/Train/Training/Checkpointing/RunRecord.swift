@@ -194,7 +194,7 @@ extension RunPreparation {
     /// - Throws: ``TrainingError``, `CheckpointError`.
     func record(processes: Int) throws {
         let job = run.job
-        let earlier = saved == nil ? nil : try RunRecord.read(from: place.folder.url)
+        let earlier = try saved == nil ? nil : RunRecord.read(from: place.folder.url)
         var record = try earlier ?? RunRecord(job, origin: saved == nil ? newOrigin() : nil)
         record.update(with: job)
         record.jobs.append(

@@ -86,7 +86,7 @@ extension Recipe {
         let sameName = keys.filter { $0.last(after: ".") == name }
         let foreign = ForeignOption.named(key)
         // A key that lacks its section, or has a wrong one, is ours unless it is exactly another program's.
-        let isOurs = !sameName.isEmpty && (foreign?.name != key || foreign?.key.map(sameName.contains) ?? false)
+        let isOurs = !sameName.isEmpty && (foreign?.name != key || foreign?.key.map { sameName.contains($0) } ?? false)
         if let foreign, !isOurs { return ConfigurationError(problem, "\(foreign.advice(value: value))") }
         let section = key.prefix { $0 != "." } + "."
         let similar = keys.min {
