@@ -118,8 +118,9 @@ struct Program: AsyncParsableCommand {
     /// Prints a sentence as the parser prints its own, with the usage of the command that it is about.
     private static func tell(_ sentence: some StringProtocol, of type: any ParsableCommand.Type, _ words: [String]) {
         let name = (["wav2vec2"] + words).joined(separator: " ")
-        let usage = Program.usageString(for: type).replacing("USAGE:", with: "Usage:")
-        MessageStream.standardError.line("Error: \(sentence)\n\(usage)\n  See '\(name) --help' for more information.")
+        let usage = Program.usageString(for: type)
+        MessageStream.standardError.line(
+            "Error: \(sentence)\nUsage: \(usage)\n  See '\(name) --help' for more information.")
     }
 
     /// Returns the type of a command by its words.

@@ -9,7 +9,7 @@ import Testing
     @Test(arguments: [
         ("transcibe x.wav", "There is no command 'transcibe'; did you mean transcribe?"),
         ("train --lr 1", "There is no command 'train'; did you mean finetune (with transcripts) or pretrain"),
-        ("fine-tune", "did you mean finetune?"), ("inspect x", "did you mean checkpoint inspect?"),
+        ("fine-tune", "did you mean finetune?"), ("inspect x", " or checkpoint inspect?"),
         ("checkpoint inspct x", "There is no command 'checkpoint inspct'; did you mean checkpoint inspect?"),
         ("evaluate --chekpoint X --manifest Y", "There is no option --chekpoint; did you mean --checkpoint?"),
         ("transcribe --model X y.wav", "There is no option --model; did you mean --checkpoint?"),

@@ -69,7 +69,7 @@ public enum FetchError: ExplainedError, Equatable {
         case .unknownModel(let name, let endpoint, let reason, let nearest):
             Explanation(
                 "\(name) is neither a file or folder here nor a model at \(endpoint): \(reason)",
-                nearest.map { "did you mean \($0)?" }
+                nearest.map { name -> Advice in "did you mean \(name)?" }
                     ?? "check the name; a model that is not public needs an access token in HF_TOKEN")
         case .hubUnreachable(let name, let endpoint, let reason):
             Explanation(

@@ -38,7 +38,7 @@ struct FeatureModelOptions: ParsableArguments {
             throw ValidationError("This command runs in one process; give each process a manifest of its own.")
         }
         try compute.apply()
-        let checkpoint = try DefaultCheckpoint.require(checkpoint)
+        let checkpoint = try DefaultCheckpoint.require(self.checkpoint)
         let featurizer = try await Featurizer(
             checkpoint: modelURL(checkpoint), architectureFrom: architectureFrom.map(modelURL), device: compute.device,
             batchSeconds: passes.batchSeconds, windows: passes.windows,

@@ -40,7 +40,7 @@ struct UsageDiagnosis: Equatable {
     // MARK: Commands
 
     /// Commands of other programs, and other words for ours.
-    private static let otherCommands = [
+    private static let otherCommands: [String: String] = [
         "train": "finetune (with transcripts) or pretrain (without)", "fine-tune": "finetune", "pre-train": "pretrain",
         "tune": "finetune", "fit": "finetune", "hydra-train": "pretrain or finetune",
         "infer": "transcribe", "inference": "transcribe", "recognize": "transcribe", "recognise": "transcribe",
@@ -59,14 +59,15 @@ struct UsageDiagnosis: Equatable {
         if let other = otherCommands[words] { return other }
         let names = (tree.subcommands ?? []).map(\.commandName)
         // A command of a group, without the group; a name alone is nearer than that.
-        let nested = program.all().first { $0.count > 1 && $0.last == word }
-        return names.nearest(to: word).map { (place + [$0]).joined(separator: " ") } ?? nested?.joined(separator: " ")
+        let nested = program.all().filter { $0.count > 1 && $0.last == word }.map { $0.joined(separator: " ") }
+        let near = names.nearest(to: word).map { (place + [$0]).joined(separator: " ") }
+        return near ?? (nested.isEmpty ? nil : nested.joined(separator: " or "))
     }
 
     // MARK: Options
 
     /// Other words for our options.
-    private static let otherOptions = [
+    private static let otherOptions: [String: [String]] = [
         "model": ["checkpoint", "from"], "model-path": ["checkpoint", "from"], "model-name": ["checkpoint", "from"],
         "model-name-or-path": ["checkpoint", "from"], "pretrained": ["from", "checkpoint"],
         "init": ["from"], "w2v-path": ["from", "checkpoint"], "restore-file": ["from", "checkpoint"],
@@ -85,7 +86,7 @@ struct UsageDiagnosis: Equatable {
     ]
 
     /// Short options of other programs.
-    private static let otherShortOptions = [
+    private static let otherShortOptions: [String: [String]] = [
         "m": ["checkpoint"], "i": ["manifest"], "d": ["device"], "t": ["threads"], "p": ["port", "processes"],
         "n": ["processes"], "j": ["json"], "v": ["verbose"], "l": ["lm"],
     ]
@@ -106,7 +107,7 @@ struct UsageDiagnosis: Equatable {
                 word.hasPrefix("--") ? tree.has(name) : word.dropFirst().allSatisfy { tree.has("-\($0)") }
             guard !isKnown, !["--version", "--help", "-h"].contains(name) else { continue }
             let next = words[(index + 1)...].first.flatMap { $0.hasPrefix("-") && Double($0) == nil ? nil : $0 }
-            let value = word.contains("=") ? String(word[word.index(after: name.endIndex)...]) : next
+            let value = word.firstIndex(of: "=").map { String(word[word.index(after: $0)...]) } ?? next
             return "there is no option \(name)\(meant(by: name, value, in: tree).map { "; \($0)" } ?? "")"
         }
         return nil

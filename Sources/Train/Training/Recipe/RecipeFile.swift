@@ -36,7 +36,7 @@ extension Recipe {
             throw ConfigurationError(
                 "there is no recipe '\(nameOrPath)': neither a readable file nor one of "
                     + builtInNames.joined(separator: ", "),
-                builtInNames.nearest(to: nameOrPath).map { "did you mean \($0)?" })
+                builtInNames.nearest(to: nameOrPath).map { name -> Advice in "did you mean \(name)?" })
         }
         do {
             return try Recipe(yaml: UTF8Text.decode(data), path: nameOrPath)
