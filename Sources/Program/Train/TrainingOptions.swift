@@ -106,8 +106,9 @@ struct TrainingOptions: ParsableArguments {
         var record: RunRecord?
         do {
             if resume { record = try RunRecord.read(from: fileURL(output)) }
-        } catch where isWhole {
-            // The trainer says more about a damaged state.
+        } catch {
+            // To a whole command the trainer says more about a damaged state.
+            guard isWhole else { throw error }
         }
         if resume, record == nil, !isWhole {
             throw CommandError(
