@@ -59,6 +59,7 @@ demo: build
 
 test: setup
 	@Scripts/test-setup
+	@Scripts/test-check-gpu
 	@mkdir -p .build
 	@for instructions in $(LESSER_INSTRUCTIONS); do \
 	    WAV2VEC2_INSTRUCTIONS=$$instructions swift test --filter '$(KERNEL_TESTS)' >.build/test-$$instructions.log 2>&1 || \

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import W2VAudio
 import W2VBase
+import W2VCluster
 import W2VFetching
 import W2VKernels
 import W2VTorch
@@ -61,6 +62,8 @@ private struct DoctorReport: Encodable {
     var availableMemoryMb: Nullable<Int>
     var gpus: [String]
     var gpuNote: Nullable<String>
+    /// What NCCL chose, between GPUs.
+    var nccl: Nullable<String>
     var libsndfile = AudioFile.decoderVersion
     var codecs: [Codec]
     var ffmpeg: Nullable<String>
@@ -72,6 +75,7 @@ private struct DoctorReport: Encodable {
         var problems: [Problem] = []
         // First, because LibTorch would otherwise look for its CUDA part before that has been loaded.
         (gpus, gpuNote) = Self.findGPUs()
+        nccl = Nullable(gpus.isEmpty ? nil : Self.ncclChoices())
         let configuration = LibTorch.configuration
         mkl = configuration.contains("Math Kernel Library") || configuration.contains("USE_MKL=ON")
         onednn = configuration.contains("MKL-DNN") || configuration.contains("USE_MKLDNN=1")
@@ -132,6 +136,9 @@ private struct DoctorReport: Encodable {
             "kernels      \(kernels), LibTorch's \(cpuCapability), BF16 products \(bf16Products ? "yes" : "no")",
             "memory       \(memoryMb) MB" + (availableMemoryMb.value.map { ", \($0) MB of it free" } ?? ""),
             "GPUs         \(gpus.isEmpty ? "none (\(gpuNote.value ?? ""))" : gpus.joined(separator: ", "))",
+        ]
+        if let nccl = nccl.value { lines.append("NCCL         \(nccl)") }
+        lines += [
             "libsndfile   \(libsndfile)",
             "codecs       " + codecs.map { "\($0.name) \($0.works ? "yes" : "NO")" }.joined(separator: ", "),
             "ffmpeg       \(ffmpeg.value ?? "not found")",
@@ -162,6 +169,14 @@ private struct DoctorReport: Encodable {
             } catch {
                 return (found, Nullable(found.isEmpty ? Self.gpuNote("\(error)") : nil))
             }
+        }
+    }
+
+    private static func ncclChoices() -> String {
+        do {
+            return try NCCLChoices(of: 0).text
+        } catch {
+            return "cannot be started (\("\(error)".prefix { $0 != "\n" }))"
         }
     }
 

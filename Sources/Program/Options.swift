@@ -7,8 +7,14 @@ import W2VRecognition
 import W2VTorch
 
 extension Device: ExpressibleByArgument {
-    /// Parses `cpu`, `cuda` or `cuda:N`.
-    public init?(argument: String) { self.init(argument) }
+    /// Parses `cpu`, `cuda` or `cuda:N`, and `meta`, which only ``ComputeOptions/apply(rehearses:)`` lets pass.
+    public init?(argument: String) {
+        guard argument != "meta" else {
+            self = .meta
+            return
+        }
+        self.init(argument)
+    }
 
     /// The default's text in `--help`.
     public var defaultValueDescription: String { description }
@@ -35,7 +41,13 @@ struct ComputeOptions: ParsableArguments {
     }
 
     /// Sets the number of threads, keeps freed memory for later tensors, and checks the device.
-    func apply() throws {
+    ///
+    /// - Parameter rehearses: Whether the command makes sense on a device that computes nothing.
+    func apply(rehearses: Bool = false) throws {
+        guard device != .meta || rehearses else {
+            throw CommandError(
+                .usage, "--device meta computes nothing", "it is for benchmark pretrain; take cpu, cuda or cuda:N")
+        }
         if let threads { LibTorch.threads = threads }
         // Every pass and update allocates the same blocks; new pages from the system each time cost a seventh of a BASE
         // update.

@@ -2,9 +2,9 @@ import Foundation
 import Synchronization
 import TestSupport
 import Testing
-import W2VTorch
 
 @testable import W2VCluster
+@testable import W2VTorch
 
 /// Runs `body` as several processes would, each on its own thread; returns each one's result or error, by rank.
 ///
@@ -116,6 +116,31 @@ func asRanks<Result: Sendable>(
             sums.withLock { sums in for number in own { sums += (try? tensors[number].elements(Float.self)) ?? [] } }
         }
         #expect(sums.withLock { $0.sorted() } == (0..<groups.count).map(Float.init))
+    }
+
+    /// Where only a GPU waits, a process that does not join is noticed by the time that a collective takes.
+    @Test func collectivesThatNobodyWaitsForAreObserved() throws {
+        let store = try TCPStore(host: "127.0.0.1", port: 0, serves: true, timeout: 20)
+        // Each waits for the other through a connection of its own.
+        let stores = [store, try TCPStore(host: "127.0.0.1", port: store.port, serves: false, timeout: 20)]
+        let groups = Mutex<[Int: ProcessGroup]>([:])
+        DispatchQueue.concurrentPerform(iterations: 2) { rank in
+            let made = try? ProcessGroup(
+                gloo: stores[rank], name: "observed", interface: nil, address: "127.0.0.1", rank: rank, size: 2, timeout: 20,
+                waitsOnDevice: true)
+            groups.withLock { $0[rank] = made }
+        }
+        let (one, other) = try groups.withLock { (try #require($0[0]), try #require($0[1])) }
+        let tensors = try [Tensor([Float(1)]), Tensor([Float(2)])]
+        #expect(one.longestUnfinished == nil)
+        let sum = try one.allReduce(tensors[0])
+        Thread.sleep(forTimeInterval: 0.02)
+        #expect(try #require(one.longestUnfinished) >= .milliseconds(20))
+        #expect(other.longestUnfinished == nil)
+        try other.allReduce(tensors[1]).wait()
+        try sum.wait()
+        #expect(one.longestUnfinished == nil && other.longestUnfinished == nil)
+        #expect(try tensors.map { try $0.elements(Float.self) } == [[3], [3]])
     }
 
     @Test func everyProcessLearnsTheValuesOfAll() async throws {

@@ -181,12 +181,60 @@ import W2VAudio
         #expect(names.contains("shortening and expanding") && names.contains("attention, a short layer"))
     }
 
+    /// A reference is small, agrees with the same kernels, and with no others.
+    @Test func kernelsAreComparedWithAFile() throws {
+        try withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("kernels.safetensors").path
+            let common = ["benchmark", "kernels", "--utterances", "0.3,0.5"]
+            let saved = try run(common + ["--save-reference", file])
+            #expect(saved.code == 0 && saved.output.isEmpty, "\(saved.errors)")
+            #expect(try Data(contentsOf: URL(filePath: file)).count < 4_000_000)
+            let outcome = try run(common + ["--verify", "--reference", file, "--json"])
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let kernels = try #require(outcome.json()["kernels"] as? [[String: Any]])
+            #expect(kernels.count == 13)
+            for kernel in kernels {
+                #expect((kernel["forward"] as? Double ?? 1) < 2e-6 && (kernel["backward"] as? Double ?? 0) < 2e-6)
+            }
+            let half = try run(common + ["--verify", "--reference", file, "--precision", "bf16", "--json"])
+            #expect(half.code == 0, "\(half.errors)")
+            let rounded = try #require(half.json()["kernels"] as? [[String: Any]])
+            #expect(rounded.contains { ($0["forward"] as? Double ?? 0) > 1e-4 })
+            let other = try run("benchmark", "kernels", "--utterances", "0.4,0.5", "--verify", "--reference", file)
+            #expect(other.code == 65 && other.errors.contains("--utterances 0.3,0.5"), "\(other.errors)")
+        }
+    }
+
+    /// Without a GPU: what a step costs the host, and how much less a replayed recording does.
+    @Test func theHostsPartIsMeasuredOnTheMetaDevice() throws {
+        func report(_ more: String...) throws -> [String: Any] {
+            let outcome = try run(
+                ["benchmark", "pretrain", "--device", "meta", "--utterances", "4x1", "--sub-batches", "2", "--precision",
+                    "bf16", "--repetitions", "2", "--json"] + more)
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            return try outcome.json()
+        }
+        let (step, replay) = (try report(), try report("--record-steps"))
+        for object in [step, replay] {
+            #expect(object["device"] as? String == "meta" && object["sub_batches"] as? Int == 2)
+            #expect((object["host_s"] as? Double ?? 0) > 0 && (object["median_s"] as? Double ?? 0) > 0)
+            #expect((object["host_step_s"] as? [Double])?.count == 2)
+        }
+        let (operators, kernels) = (step["operators"] as? Int ?? 0, step["kernels"] as? Int ?? 0)
+        #expect(operators > 500 && kernels > 50)
+        #expect((replay["operators"] as? Int ?? .max) < operators / 4)
+        #expect((replay["kernels"] as? Int ?? .max) < 10)
+    }
+
     @Test func impossibleOptionsAreRefused() throws {
         for (arguments, words) in [
             (["pretrain", "--trace", "a.json"], "--profile"), (["inference", "--batch-sizes", "1,0"], "batch-sizes"),
             (["inference", "--manifest", "a.tsv", "--profile"], "--utterances"),
             (["data", "--audio-s-per-s", "0"], "--audio-s-per-s"), (["data", "--files", "0"], "--files"),
-            (["kernels", "--repetitions", "0"], "--repetitions"),
+            (["kernels", "--repetitions", "0"], "--repetitions"), (["kernels", "--reference", "a"], "--verify"),
+            (["kernels", "--verify", "--save-reference", "a"], "--save-reference"),
+            (["finetune", "--device", "meta"], "--device meta"), (["inference", "--device", "meta"], "--device meta"),
+            (["pretrain", "--utterances", "3x1", "--sub-batches", "2"], "--sub-batches"),
         ] {
             let outcome = try run(["benchmark"] + arguments)
             #expect(outcome.code == 64 && outcome.errors.contains(words), "\(arguments): \(outcome.errors)")

@@ -77,6 +77,53 @@ struct GroupedPlanTests {
         if group == 8 { #expect(shortPlaces.count > 1) }
     }
 
+    /// All batches of one crop length have the same number of utterances; every utterance is used, and cropped little.
+    @Test(arguments: [1, 3, 8])
+    func cropsLieOnAGrid(group: Int) throws {
+        let lengths = Self.lengths(6_000, 32_000, 218_000)
+        let options = BatchOptions(
+            maxTokens: 1_400_000, maxSampleSize: 240_000, crop: .toShortest, requiredSequenceLengthMultiple: 2,
+            cropGroup: group, cropGrid: 16)
+        var cut = Set<Int>()
+        for epoch in 0..<3 {
+            let plan = try BatchPlan(lengths: lengths, options: options, seed: 7, epoch: epoch)
+            #expect(Self.batches(plan).flatMap { $0 }.sorted() == Array(0..<6_000))
+            var shapes: [Int: Set<[Int]>] = [:]
+            for start in stride(from: 0, to: plan.count, by: group) {
+                let members = start..<min(start + group, plan.count)
+                let crops = Set(members.map { plan.cropLength($0, found: [1 << 30]) ?? 0 })
+                let crop = try #require(crops.first)
+                #expect(crops.count == 1 && ((crop - 400) / 320 + 1) % 16 == 0)
+                for batch in members {
+                    #expect(
+                        plan[batch].allSatisfy { lengths[$0] >= crop && min(lengths[$0], 240_000) < crop + 8 * 5_120 })
+                    #expect(plan[batch].count * crop <= 1_400_000)
+                    for utterance in plan[batch] where lengths[utterance] >= crop + 5_120 { cut.insert(utterance) }
+                }
+                // The rest, the last group, has what is left.
+                guard members.upperBound < plan.count else { continue }
+                #expect(members.count == group)
+                shapes[crop, default: []].insert(members.map { plan[$0].count })
+            }
+            #expect(shapes.count > 10 && shapes.values.allSatisfy { $0.count == 1 && Set($0.first ?? []).count == 1 })
+            #expect(plan.cropLength(0, found: [5_000]) == 400 + 13 * 320, "a decoded length keeps to the multiple")
+        }
+        // Those that did not fill a group were chosen at random, epoch by epoch.
+        #expect(cut.count > 0 && cut.count < 3_000)
+        #expect(throws: CorpusError.self) {
+            var odd = options
+            odd.cropGrid = 15
+            _ = try BatchPlan(lengths: lengths, options: odd, seed: 7, epoch: 0)
+        }
+    }
+
+    @Test func fewUtterancesMakeOneGridGroup() throws {
+        let options = BatchOptions(maxTokens: 160_000, crop: .toShortest, cropGroup: 8, cropGrid: 16)
+        let plan = try BatchPlan(lengths: [40_000, 50_000, 60_000], options: options, seed: 1, epoch: 0)
+        #expect(plan.count == 1 && plan[0].sorted() == [0, 1, 2])
+        #expect(plan.cropLength(0, found: [1 << 30]) == 400 + 111 * 320)
+    }
+
     @Test func withoutCropsGroupsDoNotMatter() throws {
         let lengths = Self.lengths(100, 2000, 30_000)
         let plans = try [1, 4].map { group in

@@ -114,6 +114,39 @@ import W2VBase
         }
     }
 
+    /// The norm's backward pass adds up the gradients of its two readers, and those of the branch for its bias.
+    @Test(arguments: formats)
+    func residualNormSumsGradients(_ dtype: DType, _ tolerance: Double) throws {
+        for (rows, columns) in [(5, 32), (1, 8), (9, 768), (2700, 36), (3, 1024)] {
+            let inputs = [
+                try normal([rows, columns], seed: 1), try normal([rows, columns], seed: 2) * 2,
+                try normal([columns], seed: 3), try normal([columns], seed: 4), try normal([columns], seed: 5),
+            ]
+            func stream(_ inputs: [Tensor], rate: Double) throws -> ResidualStream {
+                let norm = try LayerNorm(columns, initializer: .random(seed: 1))
+                (norm.weight, norm.bias) = (inputs[2], inputs[3])
+                let branch = try Branch(inputs[1] + inputs[4].detached(), unrecordedBias: inputs[4])
+                return try norm(inputs[0], joining: branch, dropout: rate, training())
+            }
+            for rate in [0, 0.2] {
+                try compare(inputs, in: dtype, tolerance: tolerance) {
+                    let stream = try stream($0, rate: rate)
+                    return try stream.residual * 0.5 + stream.branch.gelu()
+                }
+                // One reader only.
+                try compare(inputs, in: dtype, tolerance: tolerance) { try stream($0, rate: rate).branch }
+            }
+            let launched = try kernelsLaunched {
+                let leaves = try inputs.map { try $0.to(dtype: dtype).requiringGradient() }
+                let stream = try stream(leaves, rate: 0.1)
+                #expect(try stream.residual.address() == stream.branch.address())
+                _ = try (stream.residual + stream.branch).sum().gradients(of: leaves)
+            }
+            let name = "residual_norm_backward" + (columns > 768 ? "_wide" : "")
+            #expect(launched.contains("\(name)_\(dtype)"))
+        }
+    }
+
     @Test(arguments: formats)
     func residualNorm(_ dtype: DType, _ tolerance: Double) throws {
         for (rows, columns) in [(5, 32), (1, 4), (9, 768), (1100, 36), (3, 1024)] {

@@ -1,5 +1,5 @@
 import Foundation
-import KernelEmulator
+import EmulatedKernels
 import TestSupport
 import Testing
 import W2VTorch
@@ -60,14 +60,14 @@ import W2VTorch
             Set(files) == Set(declared),
             "files in Sources/Engine/Kernels/CUDA, and those of kernels in DeviceKernels.all")
         let emulator = try String(
-            contentsOf: Self.root.appending(path: "Tests/KernelEmulator/KernelEmulator.cpp"), encoding: .utf8)
+            contentsOf: Self.root.appending(path: "Tests/EmulatedKernels/Kernels.cpp"), encoding: .utf8)
         let included = emulator.matches(of: /#include "[^"]*\/CUDA\/([^"]*)"/).map { String($0.1) }
-        #expect(included == declared, "files that Tests/KernelEmulator includes, in the program's order")
+        #expect(included == declared, "files that Tests/EmulatedKernels includes, in the program's order")
     }
 
     @Test(arguments: names)
     func emulatorHasIt(_ name: String) throws {
-        for compiled in try kernel(name).compiledNames { #expect(ke_has_kernel(compiled), "\(compiled)") }
+        for compiled in try kernel(name).compiledNames { #expect(ek_has_kernel(compiled), "\(compiled)") }
     }
 
     // MARK: What the comparison notices

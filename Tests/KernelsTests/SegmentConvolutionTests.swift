@@ -107,6 +107,74 @@ import Testing
         for (found, expected) in zip(found, expected) { #expect(try relativeError(found, expected) < 2e-6) }
     }
 
+    /// A batch can bring them along: the layer uploads nothing else on a GPU.
+    @Test func constantsAreKnownBefore() throws {
+        let layer = try WeightNormConvolution(
+            channels: 4, kernel: 3, groups: 2, deviation: 1, initializer: .random(seed: 1))
+        let input = try Tensor.normal([14, 4], generator: Generator(seed: 8))
+        func pass(_ lengths: [Int]) throws {
+            _ = try input.convolvedByFrequencies(
+                withinSegments: lengths, layer.weight(), bias: layer.bias, groups: 2)
+        }
+        _ = try UploadLog.list {
+            try Upload(to: .cpu).add(layer.shapeConstants(withinSegments: [5, 9]))
+            #expect(try UploadLog.list { try pass([5, 9]) }.isEmpty)
+            #expect(try UploadLog.list { try pass([9, 5]) } == [14 * 8, 14 * 8])
+        }
+    }
+
+    /// The same by products of Toeplitz matrices, with blocks shorter and longer than the kernel.
+    @Test(arguments: [
+        ([9], 2, 3, 4, 8), ([70, 1, 30, 120], 3, 5, 8, 16), ([40, 3], 1, 5, 7, 4), ([5, 5], 2, 2, 1, 8),
+        ([300, 200], 1, 2, 150, 16), ([33, 64], 2, 4, 16, 16), ([21], 1, 3, 2, 1),
+    ])
+    func blocksEqualTheConvolution(
+        _ lengths: [Int], groups: Int, width: Int, kernel: Int, block: Int
+    ) throws {
+        let channels = groups * width
+        let generator = try Generator(seed: 5)
+        let points = try [[lengths.reduce(0, +), channels], [channels, width, kernel], [channels]].map {
+            try Tensor.normal($0, generator: generator)
+        }
+        let upstream = try Tensor.normal([points[0].size(0), channels], generator: generator)
+        func run(_ type: DType, _ computed: DType, _ convolve: ([Tensor]) throws -> Tensor) throws -> [Tensor] {
+            let leaves = try points.map {
+                try $0.to(dtype: type).to(dtype: computed).detached().requiringGradient()
+            }
+            let output = try convolve(leaves)
+            #expect(output.dtype == computed)
+            let incoming = try upstream.to(dtype: type).to(dtype: computed)
+            return try [output] + output.gradients(of: leaves, outputGradient: incoming).map { try #require($0) }
+        }
+        func exact(_ type: DType) throws -> [Tensor] {
+            try run(type, .float64) {
+                try $0[0].convolved(withinSegments: lengths, $0[1], bias: $0[2], groups: groups)
+            }
+        }
+        for (type, tolerance) in [(DType.float64, 1e-12), (.float32, 2e-6), (.float16, 2e-3), (.bfloat16, 1.2e-2)] {
+            for block in [block, nil] {
+                let found = try run(type, type) {
+                    try $0[0].convolvedByBlocks(
+                        withinSegments: lengths, $0[1], bias: $0[2], groups: groups, block: block)
+                }
+                for (index, pair) in try zip(found, exact(type)).enumerated() {
+                    let error = try relativeError(pair.0, pair.1)
+                    #expect(error < tolerance, "result \(index) in \(type) differs by \(error)")
+                }
+            }
+        }
+    }
+
+    @Test func blocksRefuseOtherShapes() throws {
+        let (input, weight) = (try Tensor.zeros([4, 4]), try Tensor.zeros([4, 2, 3]))
+        let bias = try Tensor.zeros([4])
+        for (lengths, groups) in [([3], 2), ([4], 1)] {
+            #expect(throws: TorchError.self) {
+                try input.convolvedByBlocks(withinSegments: lengths, weight, bias: bias, groups: groups)
+            }
+        }
+    }
+
     @Test func outputsStayInHalfPrecision() throws {
         let input = try Tensor.normal([20, 4], generator: Generator(seed: 6)).to(dtype: .bfloat16)
         let weight = try Tensor.normal([4, 2, 3], generator: Generator(seed: 7))

@@ -126,11 +126,11 @@ private final class NoiseRegression: Module, Objective {
     init(_ configuration: Configuration, _ context: ObjectiveContext) throws { super.init() }
 
     func draw(_ batch: UtteranceBatch, from source: DrawSource) throws -> Draws {
-        let noise = try batch.maskedFrames.enumerated().map { segment, count in
+        let noise = batch.maskedFrames.enumerated().flatMap { segment, count in
             var stream = source.stream(of: Self.self, segment: segment)
-            return try Tensor((0..<count).map { _ in Float(stream.normal()) })
+            return (0..<count).map { _ in Float(stream.normal()) }
         }
-        return Draws(noise: try .concatenate(noise).to(device: batch.device))
+        return Draws(noise: try batch.upload.add(noise))
     }
 
     func callAsFunction(_ encoding: Encoding, _ draws: Draws, _ pass: ForwardPass) throws -> LossTerms {

@@ -1,5 +1,3 @@
-import Foundation
-import Synchronization
 import TestSupport
 import Testing
 
@@ -7,8 +5,12 @@ import Testing
 
 /// Serialized, because statistics cover all constants.
 @Suite(.onTestThreads, .serialized) struct DeviceConstantsTests {
+    private func key(_ shape: [Int], _ dtype: DType = .int64) -> DeviceConstants.Key {
+        DeviceConstants.Key(purpose: "numbers", shape: shape, dtype: dtype, device: .cpu)
+    }
+
     private func numbers(_ constants: DeviceConstants, _ shape: [Int], made: inout Int) throws -> Tensor {
-        try constants.tensor("numbers", shape, .int64, on: .cpu) {
+        try constants.tensor(key(shape)) {
             made += 1
             return shape
         }
@@ -31,29 +33,25 @@ import Testing
 
     @Test func typesAreToldApart() throws {
         let constants = DeviceConstants(capacity: 10)
-        #expect(try constants.tensor("a", [7], .int32, on: .cpu) { [7] }.dtype == .int32)
-        #expect(try constants.tensor("a", [7], .int64, on: .cpu) { [7] }.dtype == .int64)
+        #expect(try constants.tensor(key([7], .int32)) { [7] }.dtype == .int32)
+        #expect(try constants.tensor(key([7], .int64)) { [7] }.dtype == .int64)
     }
 
-    /// Recorded work keeps reading constants that have been dropped here.
+    /// Recorded work keeps reading constants that have been dropped here, and gets no new ones.
     @Test func recordedWorkKeepsWhatItUses() throws {
         let constants = DeviceConstants(capacity: 2)
         let uses = DeviceConstants.Uses()
         var made = 0
-        let first = try uses.noted { try numbers(constants, [1, 2], made: &made) }
+        func work(_ phase: RecordedWork.Phase, _ shape: [Int]) throws -> Tensor {
+            let work = RecordedWork(phase, on: .cpu, constants: uses)
+            return try work { try work.constant(key(shape)) { try numbers(constants, shape, made: &made) } }
+        }
+        let first = try work(.rehearsed, [1, 2])
         // Takes the other's place.
         _ = try numbers(constants, [3, 4], made: &made)
-        // LibTorch's threads find it too, as long as the work runs.
-        let again = Mutex<Tensor?>(nil)
-        uses.noted {
-            let isDone = DispatchSemaphore(value: 0)
-            Thread.detachNewThread {
-                again.withLock { $0 = try? constants.tensor("numbers", [1, 2], .int64, on: .cpu) { [0, 0] } }
-                isDone.signal()
-            }
-            isDone.wait()
-        }
-        #expect(again.withLock { $0?.isIdentical(to: first) } == true)
+        #expect(try work(.recorded, [1, 2]).isIdentical(to: first))
         #expect(try !numbers(constants, [1, 2], made: &made).isIdentical(to: first))
+        let error = #expect(throws: TorchError.self) { try work(.recorded, [5, 6]) }
+        #expect(try "\(#require(error))".contains("the constant 'numbers' of [5, 6]") && made == 3)
     }
 }

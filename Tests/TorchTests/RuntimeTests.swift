@@ -63,4 +63,16 @@ import W2VTorch
         #expect(LibTorch.configuration.contains("PyTorch"))
         #expect(!LibTorch.cpuCapability.isEmpty)
     }
+
+    /// LibTorch's default rounds the sums of a product's parts to the factors' format.
+    @Test func productsOnGPUsAddTheirPartsInFP32() {
+        try? Device.cuda(0).load()
+        #expect(!LibTorch.allowsReducedPrecisionSums)
+        LibTorch.allowsReducedPrecisionSums = true
+        defer { LibTorch.allowsReducedPrecisionSums = false }
+        #expect(LibTorch.allowsReducedPrecisionSums)
+        // A program's own choice stays.
+        try? Device.cuda(0).load()
+        #expect(LibTorch.allowsReducedPrecisionSums)
+    }
 }

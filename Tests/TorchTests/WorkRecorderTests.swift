@@ -1,3 +1,5 @@
+import Foundation
+import Synchronization
 import TestSupport
 import Testing
 import W2VBase
@@ -71,6 +73,73 @@ import W2VKernels
         }
         #expect(!calls.inputs[1].isIdentical(to: calls.inputs[2]))
         #expect(calls.inputs[2].isIdentical(to: calls.inputs[3]))
+    }
+
+    /// What would spoil a recording on a GPU is an error on the CPU too, with the second input of a shape.
+    @Test(arguments: [
+        "an element", "an element in the backward pass", "an upload", "a constant", "a generator", "a seed",
+    ])
+    func recordedWorkReadsAndUploadsNothing(_ operation: String) throws {
+        let standard = try Generator.standard()
+        func disturb(_ tensor: Tensor) throws {
+            switch operation {
+            case "an upload": _ = try Tensor([Float(1)]).to(device: tensor.device)
+            // Another one with each input.
+            case "a constant": _ = try Tensor.constant("inputs", [calls.inputs.count], on: .cpu) { [1] }
+            case "a generator": _ = try Generator(seed: 1)
+            case "a seed": try standard.seed(1)
+            default: _ = try tensor.isFinite()
+            }
+        }
+        let calls = Calls()
+        let recorder = WorkRecorder<Numbers>(on: .cpu, capacity: 4, isLarge: true) { input in
+            calls.inputs.append(input.numbers)
+            guard operation.hasSuffix("pass") else {
+                try disturb(input.numbers)
+                return input.numbers
+            }
+            let leaf = try input.numbers.detached().requiringGradient()
+            let output = try differentiable("disturbing", [leaf]) {
+                (
+                    [try leaf * 2],
+                    { gradients, _ in
+                        try disturb(leaf)
+                        return gradients
+                    }
+                )
+            }[0]
+            try output.sum().backward()
+            return input.numbers
+        }
+        #expect(try doubledOrSame(recorder, [1, 2]) == [1, 2])
+        let error = #expect(throws: TorchError.self) { try doubledOrSame(recorder, [3, 4]) }
+        #expect(try "\(#require(error))".contains("while work is recorded"))
+        // The shape counts as new, and nothing is left of the recording.
+        #expect(try doubledOrSame(recorder, [5, 6]) == [5, 6])
+        #expect(recorder.counts == .init(firstRuns: 2, recordings: 1, replays: 0))
+        try disturb(Tensor([Float(1)]))
+    }
+
+    private func doubledOrSame(_ recorder: WorkRecorder<Numbers>, _ numbers: [Float]) throws -> [Float] {
+        try recorder(Numbers(numbers: Tensor(numbers))).elements()
+    }
+
+    /// A thread that prepares the next input may read and upload meanwhile.
+    @Test func otherThreadsMayUploadWhileWorkIsRecorded() throws {
+        let uploaded = Mutex(0)
+        let recorder = WorkRecorder<Numbers>(on: .cpu, capacity: 4, isLarge: true) { input in
+            let isDone = DispatchSemaphore(value: 0)
+            Thread.detachNewThread {
+                let tensor = try? Tensor([Float(3)]).to(device: .cpu)
+                if (try? tensor?.item()) == 3 { uploaded.withLock { $0 += 1 } }
+                isDone.signal()
+            }
+            isDone.wait()
+            return try input.numbers * 2
+        }
+        for numbers: [Float] in [[1], [2], [3]] { #expect(try doubled(recorder, numbers) == [2 * numbers[0]]) }
+        #expect(uploaded.withLock { $0 } == 3)
+        #expect(recorder.counts == .init(firstRuns: 1, recordings: 1, replays: 2))
     }
 
     /// A dropout whose seed is in memory drops the same as one with the number, with each kind of kernels, and

@@ -45,7 +45,7 @@ private final class DrawnRegression: Module, Objective {
 
     func draw(_ batch: UtteranceBatch, from source: DrawSource) throws -> Draws {
         var stream = source.stream(of: Self.self, segment: 0)
-        return Draws(vector: try Tensor((0..<channels).map { _ in Float(stream.uniform()) }).to(device: batch.device))
+        return Draws(vector: try batch.upload.add((0..<channels).map { _ in Float(stream.uniform()) }))
     }
 
     func callAsFunction(_ encoding: Encoding, _ draws: Draws, _ pass: ForwardPass) throws -> LossTerms {

@@ -31,10 +31,11 @@ import W2VTorch
             Manifest.training(job.train, labels: "ltr"), recipe: job.recipe,
             receptiveField: job.recipe.model.convFeatureLayers.receptiveField, dictionary: task.dictionary, epoch: 0,
             position: 0)
-        let batch = try data.next(try #require(try data.beginUpdate().first))
+        let batch = try #require(try data.makeReader().next(through: 0)).batch
         for group in task.groups { try group.parameters.clearGradients() }
         let sums = try (1...3).map {
-            try task.prepare(batch, update: $0, microBatch: 0).addGradients(lossScale: 1).wait()
+            try task.prepare(batch, update: $0, microBatch: 0, through: Upload(to: .cpu)).addGradients(lossScale: 1)
+                .wait()
         }
         let validation = try task.validate(Manifest.training(job.valid, labels: "ltr"))
         return (sums.map(\.loss), validation.statistics.loss, sums.reduce(0) { $0 + $1.maskedFrames })

@@ -10,24 +10,38 @@ import W2VTorch
 @Suite(.onTestThreads, .serialized) struct TrainingDataTests {
     init() { LibTorch.threads = 1 }
 
-    private func data(_ manifest: Manifest, _ recipe: Recipe, epoch: Int = 0, position: Int = 0) throws -> TrainingData
-    {
+    private func data(
+        _ manifest: Manifest, _ recipe: Recipe, epoch: Int = 0, position: Int = 0, share: ProcessShare = .everything
+    ) throws -> TrainingData {
         // An update is one micro-batch here.
         var recipe = recipe
         recipe.optimization.updateFreq = 1
         return try TrainingData(
-            manifest, recipe: recipe, receptiveField: 400, dictionary: nil, epoch: epoch, position: position)
+            manifest, recipe: recipe, receptiveField: 400, dictionary: nil, epoch: epoch, position: position,
+            share: share)
     }
 
     /// The micro-batches of two epochs from a position on, each with its epoch.
     private func rest(_ data: TrainingData) throws -> [(epoch: Int, position: Int, batch: MicroBatch)] {
         var result: [(epoch: Int, position: Int, batch: MicroBatch)] = []
+        let reader = data.makeReader()
+        var update = 0
         while data.epoch < 2 {
             let (epoch, position) = (data.epoch, data.position)
-            for number in try data.beginUpdate() { result.append((epoch, position, try data.next(number))) }
+            for number in data.beginUpdate() {
+                let read = try #require(try reader.next(through: update))
+                #expect(read.update == update && read.number == number)
+                result.append((epoch, position, read.batch))
+            }
+            #expect(try reader.next(through: update) == nil, "the next micro-batch is a later update's")
+            update += 1
             if data.isEpochFinished { try data.beginNextEpoch() }
         }
         return result
+    }
+
+    private func samples(_ batch: MicroBatch) throws -> [Float] {
+        try batch.samples(through: Upload(to: .cpu)).elements(Float.self)
     }
 
     @Test(arguments: ["to_shortest", "none"])
@@ -46,11 +60,25 @@ import W2VTorch
             #expect(resumed.count == all.count - start)
             for (first, second) in zip(resumed, all[start...]) {
                 #expect(first.batch.utterances == second.batch.utterances)
-                #expect(first.batch.samples == second.batch.samples)
+                #expect(try samples(first.batch) == samples(second.batch))
             }
         }
         // 17 recordings one and a half times, and 3 once: in two epochs 51 and 6.
         #expect(all.reduce(0) { $0 + $1.batch.utterances.count } == 57)
+    }
+
+    /// Each process reads its own micro-batches; one that has none in an update goes on to the next.
+    @Test func processesReadTheirShares() throws {
+        let corpus = try SyntheticCorpus(utterances: 7)
+        let recipe = try SyntheticCorpus.recipe(["batching.max_tokens=22000", "batching.num_concat_batches=1"])
+        let manifest = try Manifest.training([WeightedManifest(corpus.file("train.tsv"))], labels: nil)
+        let whole = try rest(data(manifest, recipe)).flatMap(\.batch.utterances)
+        let parts = try (0..<3).map { rank in
+            try rest(data(manifest, recipe, share: ProcessShare(rank: rank, size: 3))).flatMap(\.batch.utterances)
+        }
+        #expect(whole.count == 14 && parts.joined().sorted() == whole.sorted())
+        // Updates of 3, 3 and 1 micro-batches.
+        #expect(Set(parts.map(\.count)).count > 1)
     }
 
     @Test func concatenatedBatchesAreCroppedAlike() throws {

@@ -12,7 +12,7 @@ import Testing
                 TrainingError.noLists,
                 TrainingError.badWeight(list: "a.tsv", weight: 0),
                 TrainingError.weightedValidation(list: "a.tsv", weight: 2),
-                TrainingError.noUpdateBegun,
+                TrainingError.missingMicroBatch(update: 7, number: 2),
                 TrainingError.tooFewStates(folder: "run", found: [], wanted: 3),
                 TrainingError.tooFewStates(folder: "run", found: ["last"], wanted: 3),
                 TrainingError.indivisibleUpdate(subBatches: 7, processes: 2),

@@ -44,6 +44,41 @@ extension FeatureExtractor {
         ])
     }
 
+    /// The positional convolution is exact unless the recipe gives that up, and its products are for GPUs.
+    @Test func positionsInHalfPrecision() throws {
+        func isInBlocks(
+            _ purpose: Conversion.Purpose, _ device: Device, _ mode: ModelPrecision.Mode, exact: Bool
+        ) throws -> Bool {
+            let model = try model()
+            var precision = ModelPrecision(mode)
+            precision.fp32PosConv = exact
+            try model.convert(for: purpose, on: device, precision: precision)
+            return types(model).contains("BlockPositionalConvolution")
+        }
+        #expect(try isInBlocks(.training, .cuda(0), .bf16, exact: false))
+        #expect(try !isInBlocks(.training, .cuda(0), .bf16, exact: true))
+        #expect(try !isInBlocks(.training, .cuda(0), .fp16, exact: false))
+        #expect(try !isInBlocks(.training, .cuda(0), .fp32, exact: false))
+        #expect(try !isInBlocks(.training, .cpu, .bf16, exact: false))
+        #expect(try !isInBlocks(.inference, .cuda(0), .bf16, exact: false))
+        #expect(ModelPrecision(.bf16).fp32PosConv)
+    }
+
+    /// Both convolutions of positions have the same results, up to rounding.
+    @Test func positionsInBlocksEqualExactOnes() throws {
+        let layer = try PositionalConvolution(
+            .small(channels: 32, width: 48, inner: 64, heads: 2, layers: 1), initializer: .random(seed: 6))
+        let layout = RaggedLayout([40, 7, 25])
+        let input = try Tensor.normal([layout.total, 48], generator: Generator(seed: 3))
+        let exact = try layer(input, layout)
+        let blocks = BlockPositionalConvolution(sharing: layer)
+        #expect(try relativeError(blocks(input, layout), exact) < 2e-6)
+        for parameter in layer.parameters() { parameter.tensor = try parameter.tensor.to(dtype: .bfloat16) }
+        let rounded = try blocks(input.to(dtype: .bfloat16), layout)
+        #expect(rounded.dtype == .bfloat16)
+        #expect(try relativeError(rounded, exact) < 2e-2)
+    }
+
     @Test func trainingLearnsFromEveryLayer() throws {
         let shared: Set<String> = [
             "FusedFeedForward", "FusedSelfAttention", "PositionalConvolution", "Linear", "LayerNorm",

@@ -112,7 +112,7 @@ import W2VTorch
         for identities in [nil, identities] {
             try compare(inputs, in: dtype, by: ["contrast", "contrast_backward"], tolerance: tolerance) { inputs in
                 let choices = try ContrastiveChoices(
-                    masked: masked, candidateCounts: counts, negatives: negatives, on: .cpu)
+                    masked: masked, candidateCounts: counts, negatives: negatives, through: Upload(to: .cpu))
                 let loss = try contrastiveLoss(
                     predictions: inputs[0], candidates: inputs[1], identities: identities, choices: choices,
                     codeVectors: nil, temperature: 0.1, infonce: true)

@@ -132,7 +132,8 @@ struct GradientTests {
             let logits = try contrastiveLogits(
                 predictions: points[0], candidates: points[1], identities: identities,
                 choices: ContrastiveChoices(
-                    masked: [[0, 1, 2], [0, 1]], candidateCounts: [3, 3], negatives: negatives, on: .cpu),
+                    masked: [[0, 1, 2], [0, 1]], candidateCounts: [3, 3], negatives: negatives,
+                    through: Upload(to: .cpu)),
                 codeVectors: nil, temperature: 0.5)
             return try infonce
                 ? contrastiveLossInDoublePrecision(logits) : contrastiveLoss(logits, infonce: false).losses.sum()

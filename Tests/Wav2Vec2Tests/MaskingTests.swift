@@ -120,6 +120,58 @@ struct MaskingTests {
         #expect(try draw(masking, [499], index: 1) == draw(plain, [499], index: 1), "fewer than that are left alone")
     }
 
+    /// The number depends on the length alone, whatever else is in the batch; spans stay whole but for the last.
+    @Test func fixedCountsFollowFromTheLength() throws {
+        var masking = SpanMasking(probability: 0.65, length: 10)
+        (masking.minMasks, masking.count) = (2, .fixed)
+        for index in 0..<20 {
+            for row in [[499, 499, 31], [781], [31, 499]] {
+                for (found, length) in zip(try draw(masking, row, index: index), row) {
+                    #expect(found.count == masking.fixedCount(length))
+                    #expect(found == found.sorted() && Set(found).count == found.count)
+                    #expect(found.allSatisfy { $0 >= 0 && $0 < length - 1 }, "the last frame is never masked")
+                    let short = runs(found).filter { $0.count < 10 }
+                    // One was cut, unless it overlaps the others.
+                    #expect(short.count <= 1, "\(runs(found))")
+                }
+            }
+        }
+        #expect(try draw(masking, [499], index: 1) != draw(masking, [499], index: 2))
+        masking.countMultiple = 16
+        #expect(try draw(masking, [499, 200], index: 1).map { $0.count % 16 } == [0, 0])
+        (masking.countMultiple, masking.maskDropout) = (1, 0.25)
+        let dropped = try draw(masking, [499, 200], index: 1).map(\.count)
+        #expect(dropped == [499, 200].map { masking.fixedCount($0) - Int(Double(masking.fixedCount($0)) / 4 + 0.5) })
+    }
+
+    /// The fixed number is the mean of what spans mask before the rule of equal counts, at any length.
+    @Test(arguments: [(0.65, 10, 2), (0.4, 7, 0), (0.065, 1, 0), (0.9, 3, 1)])
+    func fixedCountsAreTheMeanOfSpans(_ probability: Double, _ span: Int, _ least: Int) throws {
+        var masking = SpanMasking(probability: probability, length: span)
+        (masking.minMasks, masking.requireSameMasks) = (least, false)
+        for length in [24, 50, 99, 320, 781] {
+            let rounds = 600
+            let total = try (0..<rounds).reduce(0) { $0 + (try draw(masking, [length], index: $1)[0].count) }
+            let mean = Double(total) / Double(rounds)
+            // Rounding, and three standard errors of the mean.
+            let allowed = 0.5 + 3 * 1.2 * (Double(span) * mean / Double(rounds)).squareRoot()
+            let fixed = masking.fixedCount(length)
+            #expect(abs(Double(fixed) - mean) < allowed, "\(length) frames: \(fixed), and spans \(mean)")
+        }
+    }
+
+    /// Every row can be masked as far as asked, with any lengths of spans.
+    @Test(arguments: SpanMasking.Selection.allCases)
+    func fixedCountsHoldInShortRows(_ selection: SpanMasking.Selection) throws {
+        var masking = SpanMasking(probability: 0.95, length: 6)
+        (masking.minMasks, masking.count, masking.selection, masking.other) = (3, .fixed, selection, 2)
+        for length in 0..<40 {
+            let row = try draw(masking, [length], index: length)[0]
+            #expect(row.count == masking.fixedCount(length))
+            #expect(length < 2 ? row.isEmpty : (1..<length).contains(row.count))
+        }
+    }
+
     @Test func maskDropoutUnmasksItsShare() throws {
         var masking = SpanMasking(probability: 0.65, length: 10)
         let whole = try draw(masking, [499, 499], index: 1)

@@ -99,7 +99,7 @@ struct ModelOptionTests {
                 candidates: candidates.rows(own), identities: Tensor(Array(identities[own])),
                 choices: ContrastiveChoices(
                     masked: Array(masked[utterances]), candidateCounts: Array(counts[utterances]),
-                    negatives: Negatives(sameUtterance: Array(negatives[utterances])), on: .cpu),
+                    negatives: Negatives(sameUtterance: Array(negatives[utterances])), through: Upload(to: .cpu)),
                 codeVectors: nil, temperature: 0.1)
         }
         let together = try logits(0..<3).elements(Double.self)
@@ -123,7 +123,8 @@ struct ModelOptionTests {
             predictions: predictions, candidates: candidates, identities: Tensor(identities),
             choices: ContrastiveChoices(
                 masked: masked, candidateCounts: counts,
-                negatives: Negatives(sameUtterance: same, anywhere: anywhere, codes: codeIdentities), on: .cpu),
+                negatives: Negatives(sameUtterance: same, anywhere: anywhere, codes: codeIdentities),
+                through: Upload(to: .cpu)),
             codeVectors: (codes, Tensor(codeIdentities, shape: [5, 2])), temperature: 0.1)
 
         func cosine(_ left: [Double], _ right: [Double]) -> Double {

@@ -119,8 +119,10 @@ import W2VTorch
             let negatives = Negatives.draw(
                 objective, masked: masked, candidates: [4, 4, 4], entries: (2, 2),
                 stream: RandomStream(seed: 1, purpose: .negatives, step: 1, index: 0))
-            return try ContrastiveChoices(masked: masked, candidateCounts: [4, 4, 4], negatives: negatives, on: .cpu)
-                .shapes
+            return try ContrastiveChoices(
+                masked: masked, candidateCounts: [4, 4, 4], negatives: negatives, through: Upload(to: .cpu)
+            )
+            .shapes
         }
         #expect(try shapes([[0, 1], [1, 2], []]) == shapes([[2, 3], [0, 3], []]))
         #expect(try shapes([[0, 1], [1, 2], []]) != shapes([[], [0, 1], [1, 2]]))

@@ -67,7 +67,8 @@ enum ExternalDecoder {
         return data
     }
 
-    private static let source = "file:/dev/stdin"
+    /// Its standard input. A small container may have no `/dev/stdin`, which is a link to this.
+    private static let source = "file:/proc/self/fd/0"
 
     private static func arguments(format: String?, limits: DecodingLimits) -> [String] {
         // One second more than allowed reveals that the recording is longer.

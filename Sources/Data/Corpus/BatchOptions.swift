@@ -32,6 +32,11 @@ public struct BatchOptions: Equatable, Sendable {
     /// The batches of a group are sorted by length, like the batches that NVIDIA's recipes concatenate, so that little
     /// is cropped away.
     public var cropGroup: Int
+    /// The distance of crop lengths from each other, in frames, if they lie on a grid.
+    ///
+    /// Batches of one crop length then have the same number of utterances, too, so that few shapes occur: see
+    /// ``BatchPlan``. A multiple of `requiredSequenceLengthMultiple`.
+    public var cropGrid: Int?
     /// Number of samples that a frame sees.
     public var receptiveField: Int
     /// Number of samples between the starts of adjacent frames.
@@ -43,7 +48,7 @@ public struct BatchOptions: Equatable, Sendable {
     public init(
         maxTokens: Int? = nil, maxSampleSize: Int? = nil, minSampleSize: Int = 0, requiredBatchSizeMultiple: Int = 8,
         batchSize: Int? = nil, crop: Crop = .none, requiredSequenceLengthMultiple: Int = 1, cropGroup: Int = 1,
-        receptiveField: Int = 400, hop: Int = 320, skipInvalid: Bool = true
+        cropGrid: Int? = nil, receptiveField: Int = 400, hop: Int = 320, skipInvalid: Bool = true
     ) {
         self.maxTokens = maxTokens
         self.maxSampleSize = maxSampleSize
@@ -53,6 +58,7 @@ public struct BatchOptions: Equatable, Sendable {
         self.crop = crop
         self.requiredSequenceLengthMultiple = requiredSequenceLengthMultiple
         self.cropGroup = cropGroup
+        self.cropGrid = cropGrid
         self.receptiveField = receptiveField
         self.hop = hop
         self.skipInvalid = skipInvalid
@@ -63,11 +69,18 @@ public struct BatchOptions: Equatable, Sendable {
 
     /// Returns the longest crop that has a permitted number of frames.
     func cropLength(atMost samples: Int) -> Int {
-        let multiple = requiredSequenceLengthMultiple
-        guard multiple > 1, samples >= receptiveField else { return samples }
+        guard samples >= receptiveField else { return samples }
         let frames = (samples - receptiveField) / hop + 1
-        guard frames >= multiple else { return samples }
+        // An utterance that is shorter than the grid's first length is still cropped to the multiple.
+        let multiples = [cropGrid ?? 1, requiredSequenceLengthMultiple]
+        guard let multiple = multiples.first(where: { $0 > 1 && frames >= $0 }) else { return samples }
         return receptiveField + (frames - frames % multiple - 1) * hop
+    }
+
+    /// Returns the number of utterances in a batch of crops of one length.
+    func utteranceCount(cropLength: Int) -> Int {
+        let most = max(1, min(batchSize ?? .max, (maxTokens ?? .max) / max(1, cropLength)))
+        return most < requiredBatchSizeMultiple ? most : most - most % requiredBatchSizeMultiple
     }
 
     func validate() throws {
@@ -75,12 +88,19 @@ public struct BatchOptions: Equatable, Sendable {
             ("max_tokens", maxTokens), ("max_sample_size", maxSampleSize), ("batch_size", batchSize),
             ("required_batch_size_multiple", requiredBatchSizeMultiple),
             ("required_seq_len_multiple", requiredSequenceLengthMultiple), ("crop_group", cropGroup),
+            ("crop_grid", cropGrid),
             ("receptive field", receptiveField), ("hop", hop),
         ]
         for (name, value) in positive {
             if let value, value < 1 {
                 throw CorpusError.badOption(name: name, reason: "expected a whole number of at least 1, found \(value)")
             }
+        }
+        if let cropGrid, cropGrid % requiredSequenceLengthMultiple != 0 {
+            throw CorpusError.badOption(
+                name: "crop_grid",
+                reason: "\(cropGrid) frames are not a multiple of required_seq_len_multiple, "
+                    + "\(requiredSequenceLengthMultiple)")
         }
         if minSampleSize > longest {
             throw CorpusError.badOption(

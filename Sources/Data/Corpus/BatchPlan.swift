@@ -47,6 +47,9 @@ public struct BatchPlan: Sendable, Equatable {
 
     /// Plans an epoch of training: utterances of similar length together, batches in random order.
     ///
+    /// With a grid of crop lengths, all batches of a group also have the same number of utterances: the most that
+    /// `maxTokens` allows at the crop length.
+    ///
     /// - Parameters:
     ///   - lengths: The utterances' lengths in samples.
     ///   - options: The batching options.
@@ -68,17 +71,27 @@ public struct BatchPlan: Sendable, Equatable {
         }
         var ties = RandomStream(seed: seed, purpose: .shuffle, step: epoch, index: 0)
         let longest = options.longest
+        let isGridded = options.crop == .toShortest && options.cropGrid != nil
         var keyed = drawn.map { draw in
-            Keyed(length: min(lengths[draw % lengths.count], longest), tie: ties.next(), draw: draw)
+            let length = min(lengths[draw % lengths.count], longest)
+            return Keyed(
+                length: isGridded ? options.cropLength(atMost: length) : length, tie: ties.next(), draw: draw)
         }
         keyed.sort(by: >)
         let order = keyed.map(\.draw)
-        var batches = Self.cut(order, lengths: lengths, options: options)
+        var batches: [Range<Int>] = []
         var cropLengths: [Int] = []
         var shuffle = RandomStream(seed: seed, purpose: .shuffle, step: epoch, index: 1)
         switch options.crop {
-        case .none: batches.shuffle(using: &shuffle)
+        case .none:
+            batches = Self.cut(order, lengths: lengths, options: options)
+            batches.shuffle(using: &shuffle)
+        case .toShortest where isGridded:
+            let groups = Self.gridGroups(cropLengths: keyed.map(\.length), options: options, shuffle: &shuffle)
+            batches = groups.flatMap(\.batches)
+            cropLengths = groups.flatMap { repeatElement($0.cropLength, count: $0.batches.count) }
         case .toShortest:
+            batches = Self.cut(order, lengths: lengths, options: options)
             let groups = Self.groups(of: options.cropGroup, batches.count, shuffle: &shuffle).map { batches[$0] }
             batches = groups.flatMap { $0 }
             cropLengths = groups.flatMap { group in
@@ -241,6 +254,36 @@ public struct BatchPlan: Sendable, Equatable {
             start = end
         }
         let last = rest == 0 ? nil : groups.remove(at: short)
+        groups.shuffle(using: &shuffle)
+        return groups + (last.map { [$0] } ?? [])
+    }
+
+    /// Forms groups of batches whose crops have lengths of the grid, and shuffles the groups.
+    ///
+    /// All batches of a group have the same number of utterances, which follows from the crop length. Where utterances of
+    /// one length do not fill a group, those that are left over, chosen at random, join the next shorter ones. What is
+    /// left in the end, the shortest utterances, makes a smaller group, which comes last.
+    ///
+    /// - Parameter cropLengths: The lengths that the utterances would be cropped to alone, in descending order.
+    private static func gridGroups(
+        cropLengths: [Int], options: BatchOptions, shuffle: inout RandomStream
+    ) -> [(batches: [Range<Int>], cropLength: Int)] {
+        var groups: [(batches: [Range<Int>], cropLength: Int)] = []
+        var start = 0
+        for end in cropLengths.indices.map({ $0 + 1 })
+        where end == cropLengths.count || cropLengths[end] != cropLengths[end - 1] {
+            let length = cropLengths[end - 1]
+            let size = options.utteranceCount(cropLength: length)
+            // The last group takes what there is.
+            while end - start >= size * options.cropGroup || end == cropLengths.count && start < end {
+                let next = min(end, start + size * options.cropGroup)
+                let batches = stride(from: start, to: next, by: size).map { $0..<min(next, $0 + size) }
+                groups.append((batches, length))
+                start = next
+            }
+        }
+        let isLastSmaller = groups.last.map { $0.batches.count < options.cropGroup } ?? false
+        let last = isLastSmaller ? groups.popLast() : nil
         groups.shuffle(using: &shuffle)
         return groups + (last.map { [$0] } ?? [])
     }

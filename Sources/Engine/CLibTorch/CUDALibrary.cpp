@@ -64,12 +64,28 @@ ct_error ct_cuda_launch(
     });
 }
 
-ct_error ct_cuda_graph_begin(int device, bool is_large, ct_graph other, ct_graph *result) {
+ct_error ct_cuda_graph_prepare(int device, bool is_large, ct_graph other, ct_graph *result) {
     return guarded([&] {
         void *graph = nullptr;
-        auto *begin = cudaFunction<decltype(wav2vec2_cuda_graph_begin)>("wav2vec2_cuda_graph_begin");
-        throwMessage(begin(device, is_large, other, &graph));
+        auto *prepare = cudaFunction<decltype(wav2vec2_cuda_graph_prepare)>("wav2vec2_cuda_graph_prepare");
+        throwMessage(prepare(device, is_large, other, &graph));
         *result = reinterpret_cast<ct_graph>(graph);
+    });
+}
+
+ct_error ct_cuda_graph_begin_rehearsal(ct_graph graph) {
+    using Begin = decltype(wav2vec2_cuda_graph_begin_rehearsal);
+    return guarded([&] { throwMessage(cudaFunction<Begin>("wav2vec2_cuda_graph_begin_rehearsal")(graph)); });
+}
+
+ct_error ct_cuda_graph_end_rehearsal(ct_graph graph) {
+    using End = decltype(wav2vec2_cuda_graph_end_rehearsal);
+    return guarded([&] { throwMessage(cudaFunction<End>("wav2vec2_cuda_graph_end_rehearsal")(graph)); });
+}
+
+ct_error ct_cuda_graph_begin(ct_graph graph) {
+    return guarded([&] {
+        throwMessage(cudaFunction<decltype(wav2vec2_cuda_graph_begin)>("wav2vec2_cuda_graph_begin")(graph));
     });
 }
 

@@ -26,7 +26,10 @@ char *wav2vec2_cuda_load_kernels(
 char *wav2vec2_cuda_find_kernel(void *module, const char *name, void **result) noexcept;
 char *wav2vec2_cuda_launch(
     int device, void *kernel, const int64_t *grid, int threads, int shared_bytes, void **arguments) noexcept;
-char *wav2vec2_cuda_graph_begin(int device, bool is_large, void *other, void **result) noexcept;
+char *wav2vec2_cuda_graph_prepare(int device, bool is_large, void *other, void **result) noexcept;
+char *wav2vec2_cuda_graph_begin_rehearsal(void *handle) noexcept;
+char *wav2vec2_cuda_graph_end_rehearsal(void *handle) noexcept;
+char *wav2vec2_cuda_graph_begin(void *handle) noexcept;
 char *wav2vec2_cuda_graph_end(void *handle) noexcept;
 char *wav2vec2_cuda_graph_replay(void *handle) noexcept;
 void wav2vec2_cuda_graph_release(void *handle) noexcept;

@@ -6,6 +6,7 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <dlfcn.h>
+#include <sched.h>
 #include <sys/prctl.h>
 
 #include <cstdlib>
@@ -189,6 +190,20 @@ ct_error ct_work_on_end(ct_work handle, void *context, void (*ended)(void *), vo
     });
 }
 
+int ct_work_is_completed(ct_work handle) {
+    int completed = 0;
+    // A work that fails has ended too; who waits for it gets the error.
+    ct_error error = guarded([&] { completed = (*work(handle))->isCompleted() ? 1 : 0; });
+    if (error == nullptr) return completed;
+    ct_free(error);
+    return 1;
+}
+
 void ct_work_release(ct_work handle) { delete work(handle); }
+
+int ct_processors(uint8_t *bits, size_t bytes) { return sched_getaffinity(0, bytes, reinterpret_cast<cpu_set_t *>(bits)); }
+int ct_use_processors(const uint8_t *bits, size_t bytes) {
+    return sched_setaffinity(0, bytes, reinterpret_cast<const cpu_set_t *>(bits));
+}
 
 void ct_end_with_parent(int signal) { prctl(PR_SET_PDEATHSIG, signal); }

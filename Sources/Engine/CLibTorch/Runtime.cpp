@@ -42,6 +42,16 @@ void ct_allow_tf32(bool allowed) {
     at::globalContext().setAllowTF32CuDNN(allowed);
 }
 
+void ct_allow_reduced_sums(bool allowed) {
+    at::globalContext().setAllowFP16ReductionCuBLAS(allowed);
+    at::globalContext().setAllowBF16ReductionCuBLAS(allowed);
+}
+
+bool ct_allows_reduced_sums(void) {
+    return at::globalContext().allowFP16ReductionCuBLAS() == at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK
+        || at::globalContext().allowBF16ReductionCuBLAS() == at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK;
+}
+
 ct_error ct_load_cuda(void) {
     return guarded([&] {
         // LibTorch looks for its CUDA half when it is first asked about it, and never again: load, then ask. It is
@@ -62,6 +72,16 @@ int ct_cuda_device_count(void) {
     });
     ct_free(error);
     return count;
+}
+
+ct_error ct_device_free_memory(int64_t device, int64_t *bytes) {
+    return guarded([&] {
+        const c10::Device place = deviceFrom(device);
+        auto *allocator = c10::getDeviceAllocator(place.type());
+        const auto statistics = allocator->getDeviceStats(place.index());
+        const auto kept = statistics.reserved_bytes[0].current - statistics.allocated_bytes[0].current;
+        *bytes = static_cast<int64_t>(allocator->getMemoryInfo(place.index()).first) + kept;
+    });
 }
 
 ct_error ct_device_peak_memory(int64_t device, int64_t *bytes) {

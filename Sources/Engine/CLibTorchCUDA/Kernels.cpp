@@ -1,4 +1,4 @@
-// Our own kernels: compiled on first use, cached on disk as machine code, launched on LibTorch's current stream. NVRTC
+// Our own kernels: compiled on first use, cached on disk, launched on LibTorch's current stream. NVRTC
 // and the driver are found where LibTorch has them.
 #include <ATen/cuda/CUDAContextLight.h>
 #include <c10/cuda/CUDAStream.h>
@@ -107,13 +107,11 @@ EXPORTED char *wav2vec2_cuda_load_kernels(
     int device, const char *source, const char *folder, const char *name, void **result) noexcept {
     return exported([&] {
         const OnDevice guard(device);
-        const std::string architecture = "sm_" + std::to_string(capability(device));
-        const std::string file =
-            std::string(name) + "-" + architecture + "-nvrtc" + compilerVersion(library()) + ".cubin";
-        const std::vector<char> binary =
-            kept(folder, file, [&] { return compileKernels(library(), source, architecture); });
+        const std::string target = architecture(library(), capability(device));
+        const std::string file = std::string(name) + "-" + target + "-nvrtc" + compilerVersion(library()) + ".bin";
+        const std::vector<char> code = kept(folder, file, [&] { return compileKernels(library(), source, target); });
         CUmodule module = nullptr;
-        check(FOUND(cuModuleLoadData)(&module, binary.data()), "the kernels cannot be loaded");
+        check(FOUND(cuModuleLoadData)(&module, code.data()), "the kernels cannot be loaded");
         *result = module;
     });
 }
@@ -131,6 +129,12 @@ EXPORTED char *wav2vec2_cuda_launch(
     return exported([&] {
         static auto *const launch = FOUND(cuLaunchKernel);
         const OnDevice guard(device);
+        // More is granted to those only that ask for it, and not by every GPU.
+        if (shared_bytes > 48 << 10)
+            check(
+                FOUND(cuFuncSetAttribute)(
+                    static_cast<CUfunction>(kernel), CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared_bytes),
+                "the GPU has too little shared memory for a kernel");
         const auto stream = c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device));
         check(
             launch(

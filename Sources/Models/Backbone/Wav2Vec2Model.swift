@@ -54,6 +54,15 @@ public final class Wav2Vec2Model: Module {
         public let layout: RaggedLayout
     }
 
+    /// Returns the constants that a pass over whole utterances reads.
+    ///
+    /// - Parameters:
+    ///   - lengths: The samples of each utterance.
+    ///   - layout: Their frames.
+    package func shapeConstants(samples lengths: [Int], _ layout: RaggedLayout) -> [ShapeConstant] {
+        ExtractorParts.shapeConstants(featureExtractor, lengths, layout) + encoder.shapeConstants(layout)
+    }
+
     /// Computes the context vectors of utterances (paper, section 2).
     ///
     /// The probe sees `conv_features`, `features_ln`, `encoder_input`, the encoder's stages and `encoder_out`.
@@ -72,7 +81,8 @@ public final class Wav2Vec2Model: Module {
         // The mask's positions count frames of an utterance; placed, they are rows of the batch.
         let placed = try mask.map {
             try PlacedMask(
-                $0, features.layout, channels: configuration.encoderEmbedDim, on: features.raw.device)
+                $0, features.layout, channels: configuration.encoderEmbedDim,
+                through: Upload(to: features.raw.device))
         }
         return (try context(of: features, mask: placed, channelsFirst: channelsFirst, pass), features.layout)
     }

@@ -34,7 +34,9 @@ public protocol Objective: ConvertibleModel {
     /// Draws the random numbers that the loss of a batch depends on.
     ///
     /// Draws depend only on the seed, the update and the number of each segment, so that an effective batch draws the
-    /// same however it is split.
+    /// same however it is split. `batch.upload` takes them to the model's device.
+    ///
+    /// With a GPU this runs on another thread than the passes: it must not read parameters, which change meanwhile.
     ///
     /// - Returns: The draws, on the batch's device.
     /// - Throws: `ConfigurationError` for utterances that cannot be used.

@@ -43,7 +43,8 @@ public struct ObjectiveBatch<Main: LeadingObjective> {
         (self.samples, self.utterances, self.draws, self.others) = (samples, utterances, draws, others)
         mask = try PlacedMask(
             Mask.joined(utterances.masks), utterances.layout, channels: backbone.configuration.encoderEmbedDim,
-            on: samples.device)
+            through: utterances.upload)
+        try utterances.upload.add(backbone.shapeConstants(samples: utterances.lengths, utterances.layout))
     }
 
     /// Makes a batch for a model, and draws for its objectives.

@@ -15,6 +15,8 @@ public final class RecordedObjective<Main: LeadingObjective> {
         let keptLayers: Tensor?
         /// The factor on the loss, an FP32 scalar.
         let lossScale: Tensor
+        /// What the pass keeps for its backward pass: a function of the shape.
+        let kept: KeptActivations
 
         var shape: ObjectiveBatch<Main>.Shape { batch.shape }
         var tensors: [Tensor] { batch.tensors + [dropoutBase, lossScale] + (keptLayers.map { [$0] } ?? []) }
@@ -28,8 +30,8 @@ public final class RecordedObjective<Main: LeadingObjective> {
         var byShape: [ObjectiveBatch<Main>.Shape: LossTerms.Summation] = [:]
     }
 
-    /// The number of shapes that are remembered.
-    private static var capacity: Int { 32 }
+    /// The number of shapes that are remembered: as many as the recipe `base` has with a grid of crop lengths.
+    package static var capacity: Int { 64 }
 
     private let model: ObjectiveModel<Main>
     private let device: Device
@@ -43,22 +45,28 @@ public final class RecordedObjective<Main: LeadingObjective> {
     public init(_ model: ObjectiveModel<Main>, on device: Device) {
         (self.model, self.device) = (model, device)
         recorder = WorkRecorder(on: device, capacity: Self.capacity, isLarge: true) { [model, summations] step in
-            let pass = ForwardPass.recorded(dropoutBase: step.dropoutBase, keptLayers: step.keptLayers)
+            var pass = ForwardPass.recorded(dropoutBase: step.dropoutBase, keptLayers: step.keptLayers)
+            pass.plan.kept = step.kept
             let terms = try model.addGradients(step.batch, pass, scaledBy: step.lossScale)
             summations.byShape[step.shape] = terms.summation
             return try terms.numbers()
         }
     }
 
+    /// The numbers of first passes, recordings and replays so far.
+    public var counts: RecordingCounts { recorder.counts }
+
     /// Adds a batch's gradients to those of the parameters.
     ///
     /// - Parameters:
     ///   - batch: The batch, gathered for this call.
     ///   - microBatch: The micro-batch's number in the update.
+    ///   - kept: What the pass keeps for its backward pass, the same for all batches of a shape.
     /// - Returns: The numbers to report, which the next call may overwrite, and their conversion to sums.
     /// - Throws: `TorchError.recording` if the passes cannot be recorded.
     public func addGradients(
-        _ batch: ObjectiveBatch<Main>, seed: UInt64, update: Int, microBatch: Int, lossScale: Double
+        _ batch: ObjectiveBatch<Main>, seed: UInt64, update: Int, microBatch: Int, lossScale: Double,
+        keeping kept: KeptActivations = []
     ) throws -> (numbers: Tensor, summation: LossTerms.Summation) {
         let base = ForwardPass.dropoutBase(seed: seed, update: update, microBatch: microBatch)
         // LibTorch's attention draws from it.
@@ -68,7 +76,7 @@ public final class RecordedObjective<Main: LeadingObjective> {
             Step(
                 batch: batch, dropoutBase: Tensor([base], shape: []).to(device: device),
                 keptLayers: model.backbone.encoder.keptLayers(pass)?.to(device: device),
-                lossScale: .scalar(lossScale, device: device)))
+                lossScale: .scalar(lossScale, device: device), kept: kept))
         guard let summation = summations.byShape[batch.shape] else {
             throw TorchError.recording("a batch was recorded without its metrics")
         }

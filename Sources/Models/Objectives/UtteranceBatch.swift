@@ -17,10 +17,12 @@ public struct UtteranceBatch {
     public let masks: [Mask]
     /// The labels of each utterance; empty if they are not used.
     public let labels: [[Int]]
+    /// The way to the model's device of what is drawn for the batch.
+    public let upload: Upload
     /// The masked frames among all frames, utterance by utterance: int64 [masked frames].
     public let maskedRows: Tensor
     /// The model's device.
-    public let device: Device
+    public var device: Device { upload.device }
 
     /// Gathers utterances.
     ///
@@ -29,14 +31,14 @@ public struct UtteranceBatch {
     ///   - segments: The utterances of each segment, which cover all in order.
     ///   - masks: The masked frames and channels of each segment.
     ///   - labels: The labels of each utterance, if they are used.
-    ///   - device: The model's device.
+    ///   - upload: The way to the model's device.
     public init(
         lengths: [Int], layout: RaggedLayout, segments: [Range<Int>], masks: [Mask], labels: [[Int]] = [],
-        on device: Device
+        through upload: Upload
     ) throws {
         (self.lengths, self.layout, self.segments, self.masks) = (lengths, layout, segments, masks)
-        (self.labels, self.device) = (labels, device)
-        maskedRows = try Tensor(Mask.joined(masks).rows(in: layout)).to(device: device)
+        (self.labels, self.upload) = (labels, upload)
+        maskedRows = try upload.add(Mask.joined(masks).rows(in: layout))
     }
 
     /// The number of masked frames of each segment: fairseq's sample size in pre-training.

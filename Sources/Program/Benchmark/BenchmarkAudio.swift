@@ -14,25 +14,38 @@ final class BenchmarkAudio: MicroBatchSource {
     }
 
     private let source: Source
-    private let isTakenAhead: Bool
-    /// Number of batches that may still be taken.
-    private var left: Int
+    let isReadAhead: Bool
+    /// Number of batches.
+    private let count: Int
 
     /// Makes batches of noise.
     ///
     /// - Parameters:
     ///   - samples: Number of samples of each utterance.
+    ///   - subBatches: Number of sub-batches that the utterances make up; it divides their number.
     ///   - transcripts: Makes synthetic labels, if the task learns labels.
-    ///   - isTakenAhead: Whether an update prepares the next one's batch, as in training.
+    ///   - isReadAhead: Whether batches may be prepared before their update starts, as in training.
     /// - Throws: `TorchError` if LibTorch cannot make the noise.
-    init(noise samples: [Int], transcripts: SyntheticTranscripts? = nil, isTakenAhead: Bool = true) throws {
+    init(
+        noise samples: [Int], subBatches: Int = 1, transcripts: SyntheticTranscripts? = nil, isReadAhead: Bool = true
+    ) throws {
         let noise = try Tensor.normal([samples.reduce(0, +)], generator: Generator(seed: 1)).elements(Float.self)
-        let batch = AudioBatch(
-            position: 0, utteranceIndices: Array(samples.indices), lengths: samples, samples: noise,
-            labels: transcripts?.labels(of: samples))
-        source = .noise(MicroBatch([batch]))
-        self.isTakenAhead = isTakenAhead
-        left = .max
+        let labels = transcripts?.labels(of: samples)
+        var (parts, first): ([AudioBatch], Int) = ([], 0)
+        let size = samples.count / subBatches
+        for position in 0..<subBatches {
+            let own = position * size..<(position + 1) * size
+            let lengths = Array(samples[own])
+            let end = first + lengths.reduce(0, +)
+            parts.append(
+                AudioBatch(
+                    position: position, utteranceIndices: Array(own), lengths: lengths,
+                    samples: Array(noise[first..<end]), labels: labels.map { Array($0[own]) }))
+            first = end
+        }
+        source = .noise(MicroBatch(parts))
+        self.isReadAhead = isReadAhead
+        count = .max
     }
 
     /// Makes batches of recordings, which other threads decode ahead.
@@ -62,38 +75,47 @@ final class BenchmarkAudio: MicroBatchSource {
             manifest: manifest, plan: plan, positions: (0..<steps).map { $0 % plan.count },
             normalize: epsilon != nil, epsilon: epsilon ?? 1e-5, workers: workers)
         source = .recordings(loader, transcripts)
-        isTakenAhead = true
-        left = steps
-    }
-
-    /// Total time that updates have waited for batches, in seconds.
-    var waitSeconds: Double {
-        switch source {
-        case .noise: 0
-        case .recordings(let loader, _): loader.waitSeconds
-        }
+        isReadAhead = true
+        count = steps
     }
 
     // MARK: As updates use it
 
     func beginUpdate() -> [Int] { [0] }
 
-    func next(_ number: Int) throws -> MicroBatch {
-        left -= 1
-        switch source {
-        case .noise(let batch): return batch
-        case .recordings(let loader, let transcripts):
-            guard var batch = try loader.next() else {
-                throw TorchError.runtime("the benchmark asked for more batches than were planned")
+    func makeReader() -> any MicroBatchReader { Reader(source, count) }
+
+    /// Reads the batches.
+    private final class Reader: MicroBatchReader {
+        private let source: Source
+        private let count: Int
+        private var taken = 0
+
+        init(_ source: Source, _ count: Int) { (self.source, self.count) = (source, count) }
+
+        func next(through update: Int) throws -> NumberedMicroBatch? {
+            guard taken <= update, taken < count else { return nil }
+            defer { taken += 1 }
+            switch source {
+            case .noise(let batch): return NumberedMicroBatch(update: taken, number: 0, batch: batch)
+            case .recordings(let loader, let transcripts):
+                guard var batch = try loader.next() else { return nil }
+                batch.labels = transcripts?.labels(of: batch.lengths)
+                return NumberedMicroBatch(update: taken, number: 0, batch: MicroBatch([batch]))
             }
-            batch.labels = transcripts?.labels(of: batch.lengths)
-            return MicroBatch([batch])
+        }
+
+        var waitSeconds: Double {
+            switch source {
+            case .noise: 0
+            case .recordings(let loader, _): loader.waitSeconds
+            }
+        }
+
+        func cancel() {
+            if case .recordings(let loader, _) = source { loader.cancel() }
         }
     }
-
-    var firstMicroBatchOfNextUpdate: Int? { isTakenAhead && left > 0 ? 0 : nil }
-
-    func takeFromNextUpdate(_ number: Int) throws -> MicroBatch { try next(number) }
 
     func identifier(_ utterance: Int) -> String { "utterance \(utterance)" }
 }

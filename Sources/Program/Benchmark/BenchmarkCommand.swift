@@ -38,20 +38,44 @@ struct BenchmarkCommand: ParsableCommand {
 
 /// `wav2vec2 benchmark pretrain`.
 struct PretrainBenchmarkCommand: ParsableCommand, LoggingCommand {
-    static let configuration = CommandConfiguration(commandName: "pretrain", abstract: "Time a pre-training step.")
+    static let configuration = CommandConfiguration(
+        commandName: "pretrain", abstract: "Time a pre-training step.",
+        discussion: """
+            --device meta needs no GPU and computes nothing: it tells how long the host takes to issue a step to a GPU, \
+            without the driver's part, and how many operators and kernels that is.
+
+            Examples:
+              wav2vec2 benchmark pretrain --utterances 8x15
+              wav2vec2 benchmark pretrain --utterances 40x15.6 --sub-batches 8 --device meta --precision bf16
+            """)
     @OptionGroup var options: TrainingBenchmarkOptions
 
     @Flag(
         help:
-            "Record forward and backward passes (as a CUDA graph on a GPU); masked frames are rounded to multiples of 16."
+            "Record forward and backward passes (as a CUDA graph on a GPU), with a fixed number of masked frames."
     )
     var recordSteps = false
 
+    @Option(help: "Number of sub-batches that the utterances make up, as in a recipe's micro-batch.")
+    var subBatches = 1
+
     @OptionGroup var logging: LogOptions
 
+    func validate() throws {
+        let count = options.shape.utterances.samples.count
+        guard subBatches >= 1, count % subBatches == 0 else {
+            throw ValidationError(
+                "--sub-batches is \(subBatches); it must divide the number of utterances, which is \(count).")
+        }
+        if options.manifest != nil, subBatches > 1 {
+            throw ValidationError("--sub-batches goes with --utterances, not with --manifest.")
+        }
+    }
+
     func run() throws {
-        try options.run(.pretrain) { model, audio, device, mode in
-            try model.pretrainingBenchmark(on: audio, device: device, precision: mode, recordsSteps: recordSteps)
+        try options.run(.pretrain, subBatches: subBatches, recorded: recordSteps) { model, audio, device, mode in
+            try model.pretrainingBenchmark(
+                on: audio, device: device, precision: mode, recordsSteps: recordSteps, subBatches: subBatches)
         }
     }
 }

@@ -83,10 +83,10 @@ struct TrainingBenchmarkOptions: ParsableArguments {
     }
 
     func run(
-        _ task: BenchmarkedTask,
+        _ task: BenchmarkedTask, subBatches: Int = 1, recorded: Bool = false,
         _ make: (BenchmarkedModel, BenchmarkAudio, Device, ModelPrecision.Mode) throws -> some BenchmarkTask
     ) throws {
-        try shape.compute.apply()
+        try shape.compute.apply(rehearses: task == .pretrain)
         let (device, samples) = (shape.compute.device, shape.utterances.samples)
         let model = try weights.model(shape)
         let transcripts = task == .finetune ? SyntheticTranscripts(labels: model.labelCount) : nil
@@ -96,10 +96,16 @@ struct TrainingBenchmarkOptions: ParsableArguments {
                     Manifest.read(fileURL($0)), like: samples, transcripts: transcripts, crops: task == .pretrain,
                     normalizing: model.normalizes ? model.normalizeEpsilon : nil,
                     steps: shape.repetitions + BenchmarkShapeOptions.warmUps)
-            } ?? BenchmarkAudio(noise: samples, transcripts: transcripts)
+            } ?? BenchmarkAudio(noise: samples, subBatches: subBatches, transcripts: transcripts)
         let mode = precision.precision
+        guard device != .meta else {
+            return try Rehearsal.run {
+                try shape.reportHostTime(
+                    task, make(model, audio, device, mode), subBatches: subBatches, recorded: recorded, model: model,
+                    precision: mode)
+            }
+        }
         try shape.report(
-            task, make(model, audio, device, mode), profile, model: model, precision: mode
-        ) { audio.waitSeconds }
+            task, make(model, audio, device, mode), profile, model: model, precision: mode)
     }
 }

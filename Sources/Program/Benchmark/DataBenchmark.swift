@@ -131,7 +131,7 @@ struct DataBenchmarkCommand: ParsableCommand, LoggingCommand {
         let audio = try BenchmarkAudio(manifest, like: model.utterances.samples, crops: true, steps: steps + 1)
         let training = try BenchmarkedModel(model.configuration).pretrainingBenchmark(on: audio, device: .cpu)
         _ = try training.step()
-        let (began, waited) = (ContinuousClock.now, audio.waitSeconds)
+        let (began, waited) = (ContinuousClock.now, training.waitSeconds)
         for step in 1...steps {
             Console.progress("benchmark: pre-training step \(step) of \(steps)")
             _ = try training.step()
@@ -139,7 +139,7 @@ struct DataBenchmarkCommand: ParsableCommand, LoggingCommand {
         let seconds = (ContinuousClock.now - began) / .seconds(1)
         return DataReport.Training(
             format: name, steps: steps, stepS: seconds / Double(steps),
-            dataWaitShare: (audio.waitSeconds - waited) / seconds)
+            dataWaitShare: (training.waitSeconds - waited) / seconds)
     }
 
     // MARK: Synthetic recordings

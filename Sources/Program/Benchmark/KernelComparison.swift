@@ -21,18 +21,18 @@ struct KernelComparison: Encodable {
     var allowed: Double
     var kernels: [Row]
 
-    /// Runs the kernels in pairs.
+    /// Runs the kernels, and compares their results.
     ///
     /// - Parameters:
     ///   - kernels: The device's kernels.
-    ///   - references: The same kernels on the CPU, in FP32.
     ///   - mode: The device's number format.
     ///   - shape: The batch.
     ///   - hourglass: The encoder.
     ///   - device: The kernels' device.
+    ///   - deviations: Returns the deviations of a kernel's results, the output's first.
     init(
-        _ kernels: [StageKernel], with references: [StageKernel], _ mode: ModelPrecision.Mode, shape: String,
-        hourglass: String, device: Device
+        _ kernels: [StageKernel], _ mode: ModelPrecision.Mode, shape: String, hourglass: String, device: Device,
+        deviations: (StageKernel, [Tensor]) throws -> [Double]
     ) throws {
         self.shape = shape
         self.hourglass = hourglass
@@ -45,16 +45,20 @@ struct KernelComparison: Encodable {
             case .tf32, .fp16: 2e-2
             case .bf16, .fp8: 1e-1
             }
-        self.kernels = try zip(kernels, references).map { kernel, reference in
+        self.kernels = try kernels.map { kernel in
             Console.progress("benchmark: \(kernel.name)")
-            let (found, expected) = (try Self.results(kernel), try Self.results(reference))
-            let errors = try zip(found, expected).map { try Self.deviation($0, $1) }
+            let errors = try deviations(kernel, Self.results(kernel))
             return Row(kernel: kernel.name, forward: errors[0], backward: errors.dropFirst().max())
         }
     }
 
+    /// Returns the deviations of results from those of the same kernel on the CPU.
+    static func deviations(_ found: [Tensor], from reference: StageKernel) throws -> [Double] {
+        try zip(found, results(reference)).map { try deviation($0, $1) }
+    }
+
     /// Returns the output, and the gradients of all leaves if there are any.
-    private static func results(_ kernel: StageKernel) throws -> [Tensor] {
+    static func results(_ kernel: StageKernel) throws -> [Tensor] {
         let output = try kernel.forward()
         guard !kernel.leaves.isEmpty else { return [output] }
         let weights = try Tensor.normal(output.shape, generator: Generator(seed: 5))

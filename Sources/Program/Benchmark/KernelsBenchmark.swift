@@ -14,11 +14,14 @@ struct KernelsBenchmarkCommand: ParsableCommand, LoggingCommand {
             memory copy. Only the operations and bytes that the definition requires are counted, not what an \
             implementation computes or reads twice. An Hourglass encoder adds its own kernels. With --verify, nothing \
             is timed: the results and gradients of each kernel are compared with those of the CPU in FP32 on the same \
-            inputs. Use it to check a new GPU or driver.
+            inputs. Use it to check a new GPU or driver. --save-reference keeps the CPU's results in a small file, as \
+            samples and sums; with --reference, a GPU need not wait for the CPU.
 
             Examples:
               wav2vec2 benchmark kernels --utterances 8x15 --threads 1
               wav2vec2 benchmark kernels --device cuda --precision bf16 --verify
+              wav2vec2 benchmark kernels --utterances 6x10 --save-reference kernels.safetensors
+              wav2vec2 benchmark kernels --utterances 6x10 --device cuda --verify --reference kernels.safetensors
             """)
 
     @OptionGroup var model: BenchmarkModelOptions
@@ -33,12 +36,27 @@ struct KernelsBenchmarkCommand: ParsableCommand, LoggingCommand {
     @Flag(help: "Compare results with the CPU's instead of timing.")
     var verify = false
 
+    @Option(
+        help: "With --verify, the file of --save-reference to compare with.",
+        completion: .file(extensions: ["safetensors"]))
+    var reference: String?
+
+    @Option(
+        help: "Write the CPU's results in FP32 to this file, for --reference.",
+        completion: .file(extensions: ["safetensors"]))
+    var saveReference: String?
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
     @OptionGroup var logging: LogOptions
 
     func validate() throws {
+        if reference != nil, !verify { throw ValidationError("--reference goes with --verify.") }
+        if saveReference != nil, verify { throw ValidationError("--save-reference goes without --verify.") }
+        if saveReference != nil, compute.device != .cpu {
+            throw ValidationError("--save-reference keeps the CPU's results; leave out --device \(compute.device).")
+        }
         guard repetitions >= 1 else {
             throw ValidationError("--repetitions is \(repetitions); it must be at least 1.")
         }
@@ -57,10 +75,27 @@ struct KernelsBenchmarkCommand: ParsableCommand, LoggingCommand {
     func run() throws {
         try compute.apply()
         let (device, mode) = (compute.device, precision.precision)
+        let (shape, hourglass) = (model.utterances.text, model.hourglass)
+        if let saveReference {
+            let digests = try KernelDigests(
+                kernels(.fp32, isReproducible: true, .cpu), shape: shape, hourglass: hourglass)
+            return try digests.write(to: fileURL(saveReference))
+        }
         if verify {
+            let digests = try reference.map {
+                try KernelDigests(fileURL($0), shape: shape, hourglass: hourglass)
+            }
+            // Each kernel draws its input from the generator of its own list, in the same order.
+            let references = try digests == nil ? kernels(.fp32, isReproducible: true, .cpu) : []
             let report = try KernelComparison(
-                kernels(mode, isReproducible: true, device), with: kernels(.fp32, isReproducible: true, .cpu),
-                mode, shape: model.utterances.text, hourglass: model.hourglass, device: device)
+                kernels(mode, isReproducible: true, device), mode, shape: shape, hourglass: hourglass, device: device
+            ) { kernel, results in
+                if let digests { return try digests.deviations(kernel, results) }
+                guard let same = references.first(where: { $0.name == kernel.name }) else {
+                    throw TorchError.runtime("there is no kernel \(kernel.name) on the CPU")
+                }
+                return try KernelComparison.deviations(results, from: same)
+            }
             try Console.output(json ? try jsonLine(report) : report.text)
             return try report.requireAgreement()
         }

@@ -23,14 +23,17 @@ struct ProfileOptions: ParsableArguments {
     ///
     /// - Parameters:
     ///   - profiles: The profiles of all steps; may be empty.
+    ///   - kernels: A device's activities in one further step; `nil` for a CPU.
     ///   - task: The timed task.
     /// - Returns: The report; `nil` without profiles.
     /// - Throws: Foundation's error if the trace cannot be written.
-    func report(of profiles: [Profile], _ task: BenchmarkedTask) throws -> ProfileReport? {
+    func report(
+        of profiles: [Profile], kernels: [DeviceActivity]?, _ task: BenchmarkedTask
+    ) throws -> ProfileReport? {
         guard let last = profiles.last else { return nil }
         let file = trace ?? "wav2vec2-\(task.rawValue).trace.json"
         try ProfileReport.timeline(of: last, task.rawValue).write(to: fileURL(file))
-        return ProfileReport(profiles, trace: file)
+        return ProfileReport(profiles, kernels: kernels, trace: file)
     }
 }
 
@@ -44,9 +47,20 @@ struct ProfileReport: Encodable {
         var share: Double
     }
 
+    /// A kernel of a GPU, or its copies.
+    struct Kernel: Encodable {
+        var name: String
+        var count: Int
+        var seconds: Double
+        /// The kernel's share of all kernels' time.
+        var share: Double
+    }
+
     var stages: [Row]
     var stepS: Double
     var trace: String
+    /// The kernels of one step without stages, the longest first; `nil` for a CPU.
+    var kernels: [Kernel]?
 
     /// The order of stages in tables; unlisted ones come before ``Profile/Stage/other``, the last.
     private static let order: [Profile.Stage] = [
@@ -54,7 +68,7 @@ struct ProfileReport: Encodable {
         .feedForward, .elementwise, .quantizer, .contrastive, .labels, .optimizer,
     ]
 
-    init(_ profiles: [Profile], trace: String) {
+    init(_ profiles: [Profile], kernels activities: [DeviceActivity]?, trace: String) {
         let steps = Double(max(1, profiles.count))
         let stepS = profiles.reduce(0) { $0 + $1.seconds } / steps
         var sums: [Profile.Stage: Profile.Times] = [:]
@@ -72,6 +86,12 @@ struct ProfileReport: Encodable {
         }
         self.stepS = stepS
         self.trace = trace
+        let sum = (activities ?? []).reduce(0) { $0 + $1.seconds }
+        kernels = activities?.map {
+            Kernel(
+                name: $0.name, count: $0.count, seconds: $0.seconds,
+                share: $0.seconds / max(sum, .leastNormalMagnitude))
+        }
     }
 
     var text: String {
@@ -89,6 +109,22 @@ struct ProfileReport: Encodable {
             ([row("stage", "forward", "backward", "share")]
             + stages.map { row($0.stage, $0.forwardS, $0.backwardS, $0.share) }
             + [row("sum", forward, backward, stages.reduce(0) { $0 + $1.share }), "  trace of the last step: \(trace)"])
+            .joined(separator: "\n") + (kernels.map { "\n\n" + Self.table(of: $0) } ?? "")
+    }
+
+    /// Number of kernels in the table; JSON has all.
+    private static let tableLength = 40
+
+    private static func table(of kernels: [Kernel]) -> String {
+        func row(_ milliseconds: String, _ count: String, _ share: String, _ name: String) -> String {
+            column(milliseconds, 13) + column(count, 8) + column(share, 9) + "  " + name
+        }
+        let (count, seconds) = kernels.reduce((0, 0.0)) { ($0.0 + $1.count, $0.1 + $1.seconds) }
+        return
+            ([row("kernels", "count", "share", "")]
+            + kernels.prefix(tableLength).map {
+                row(decimal($0.seconds * 1000, 3) + " ms", "\($0.count)", decimal($0.share * 100, 1) + " %", $0.name)
+            } + [row(decimal(seconds * 1000, 3) + " ms", "\(count)", "", "sum of \(kernels.count)")])
             .joined(separator: "\n")
     }
 

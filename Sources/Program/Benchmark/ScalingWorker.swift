@@ -21,7 +21,7 @@ extension ScalingMeasurement {
         var made: GradientSums?
         // Masks are drawn within their own step, so that a step's parts belong to it.
         let training = try BenchmarkedModel(shape.configuration).pretrainingBenchmark(
-            on: BenchmarkAudio(noise: shape.utterances.samples, isTakenAhead: false), device: device,
+            on: BenchmarkAudio(noise: shape.utterances.samples, isReadAhead: false), device: device,
             shardedOver: options.shards(on: device)
         ) { parameters in
             let sums = try GradientSums(parameters, options)

@@ -183,7 +183,7 @@ struct StageKernelMaker {
             entries: (configuration.latentVars, configuration.latentGroups),
             stream: RandomStream(seed: 1, purpose: .negatives))
         let choices = try ContrastiveChoices(
-            masked: masked, candidateCounts: counts, negatives: negatives, on: device)
+            masked: masked, candidateCounts: counts, negatives: negatives, through: Upload(to: device))
         let total = counts.reduce(0, +)
         let target = configuration.targetChannels
         let features = try random([total, configuration.extractorChannels])
@@ -238,15 +238,18 @@ struct StageKernelMaker {
         ) { try ctcLosses(logits, layout, targets: targets, zeroInfinity: true).sum() }
     }
 
-    /// Makes the optimizer's kernel: Adam reads values, gradients and both moments, and writes all but the gradients.
+    /// Makes the optimizer's kernel: Adam reads values, gradients and both moments, and writes all but the gradients;
+    /// the kernel for GPUs clears those.
     func optimizer() throws -> StageKernel {
         let parameters = parameters
-        let adam = try Adam(parameters, .init(beta2: 0.98))
+        let isFused = FusedAdam.supports(parameters)
+        let options = Moments.Options(beta2: 0.98)
+        let adam: any Optimizer = try isFused ? FusedAdam(parameters, options) : Adam(parameters, options)
         return StageKernel(
-            name: "Adam", forwardWork: .bytes(28 * Double(parameters.values.count)), backwardWork: .uncounted,
-            leaves: []
+            name: "Adam", forwardWork: .bytes((isFused ? 32 : 28) * Double(parameters.values.count)),
+            backwardWork: .uncounted, leaves: []
         ) {
-            try adam.step(learningRate: 1e-5)
+            try adam.step(learningRate: 1e-5, gradientScale: 1)
             return parameters.values
         }
     }

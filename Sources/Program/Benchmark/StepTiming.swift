@@ -16,17 +16,16 @@ extension BenchmarkShapeOptions {
     ///   - profile: The profiling options.
     ///   - model: The model, for the report of its weights and encoder.
     ///   - precision: The model's number format.
-    ///   - waited: Total seconds that steps have waited for batches.
     /// - Throws: An error of a step.
     func report(
         _ task: BenchmarkedTask, _ benchmark: some BenchmarkTask, _ profile: ProfileOptions,
-        model: BenchmarkedModel, precision: ModelPrecision.Mode = .fp32, waited: () -> Double = { 0 }
+        model: BenchmarkedModel, precision: ModelPrecision.Mode = .fp32
     ) throws {
         let dtype = precision.productFormat(on: compute.device)
         var peak = try compute.device.matrixProductSpeed(dtype: dtype)
         for _ in 0..<Self.warmUps { _ = try benchmark.step() }
         var (times, counts, profiles): ([Double], [StepCounts], [Profile]) = ([], [], [])
-        let waitedBefore = waited()
+        let waitedBefore = benchmark.waitSeconds
         for repetition in 1...repetitions {
             Console.progress("benchmark: step \(repetition) of \(repetitions)")
             let began = ContinuousClock.now
@@ -38,13 +37,18 @@ extension BenchmarkShapeOptions {
             }
             times.append((ContinuousClock.now - began) / .seconds(1))
         }
-        let waiting = waited() - waitedBefore
+        let waiting = benchmark.waitSeconds - waitedBefore
+        // Stages wait for the device, so kernels are seen in a step of their own.
+        var kernels: [DeviceActivity]?
+        if profile.profile, compute.device != .cpu {
+            kernels = try DeviceActivity.record(on: compute.device) { _ = try benchmark.step() }
+        }
         // Measured before and after, because a shared machine's speed varies.
         peak = max(peak, try compute.device.matrixProductSpeed(dtype: dtype))
         let report = try BenchmarkReport(
             task, self, model: model, precision: precision, times: times, counts: counts, peak: peak,
             waiting: waiting,
-            profile: try profile.report(of: profiles, task))
+            profile: try profile.report(of: profiles, kernels: kernels, task))
         try Console.output(json ? try jsonLine(report) : report.text)
     }
 }

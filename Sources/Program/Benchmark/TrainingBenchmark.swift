@@ -8,6 +8,8 @@ import W2VTraining
 struct TrainingBenchmark: BenchmarkTask {
     fileprivate let updates: StandaloneUpdates
 
+    var waitSeconds: Double { updates.waitSeconds }
+
     func step() throws -> StepCounts {
         let counts = try updates.next()
         return StepCounts(
@@ -26,20 +28,22 @@ extension BenchmarkedModel {
     ///   - audio: The audio.
     ///   - device: The device that the model runs on.
     ///   - mode: The model's number format.
-    ///   - recordsSteps: Whether passes are recorded, as with `optimization.record_steps`; masked frames are then
-    ///     rounded to multiples of 16.
+    ///   - recordsSteps: Whether passes are recorded, as with `optimization.record_steps`; every utterance then
+    ///     masks a fixed number of frames, a multiple of 8, so that every step after the second is a replay.
+    ///   - subBatches: Number of sub-batches in the micro-batch.
     ///   - group: The processes among which the optimizer's state is sharded, if it is.
     ///   - summation: Makes the summation of gradients over processes, if there is one.
     /// - Throws: `CheckpointError` for a checkpoint of another task; `TorchError` if LibTorch cannot make the model.
     func pretrainingBenchmark(
         on audio: BenchmarkAudio, device: Device, precision mode: ModelPrecision.Mode = .fp32,
-        recordsSteps: Bool = false, shardedOver group: ProcessGroup? = nil,
+        recordsSteps: Bool = false, subBatches: Int = 1, shardedOver group: ProcessGroup? = nil,
         summation: ((FlatParameters) throws -> any GradientSummation)? = nil
     ) throws -> TrainingBenchmark {
         var recipe = try Recipe.load("base").forOneMicroBatch(mode)
         (recipe.model, recipe.objective, recipe.masking) = (configuration, objective, masking)
-        recipe.masking.time.countMultiple = recordsSteps ? 16 : 1
+        if recordsSteps { (recipe.masking.time.count, recipe.masking.time.countMultiple) = (.fixed, 8) }
         recipe.optimization.recordSteps = recordsSteps
+        recipe.batching.numConcatBatches = subBatches
         return TrainingBenchmark(
             updates: try StandaloneUpdates(
                 pretraining: recipe, weights: checkpoint, on: audio, device: device, shardedOver: group,

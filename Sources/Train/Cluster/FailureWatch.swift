@@ -45,9 +45,17 @@ final class FailureWatch: Sendable {
         while !isStopped.load(ordering: .relaxed) {
             beat()
             if let cause = rendezvous.causeElsewhere(patience: 0) { return endAfterGrace(cause) }
+            if let late = lateCollective() { return end(cause(of: late)) }
             if rendezvous.isUnreachable { return }
             Thread.sleep(forTimeInterval: Self.period)
         }
+    }
+
+    /// Returns a description of a collective that has not ended in time, for which no thread of this process waits.
+    private func lateCollective() -> String? {
+        groups.withLock { $0 }.lazy.compactMap { group in
+            group.longestUnfinished.flatMap { $0 / .seconds(1) > group.timeout ? $0 : nil }
+        }.first.map { "a collective has not ended after \(Int($0 / .seconds(1))) seconds" }
     }
 
     /// A process's progress.
@@ -82,6 +90,11 @@ final class FailureWatch: Sendable {
             if isStopped.load(ordering: .relaxed) { return }
             Thread.sleep(forTimeInterval: 0.1)
         }
+        end(cause)
+    }
+
+    /// Ends this process at once.
+    private func end(_ cause: ClusterError) {
         logger.critical("\(cause)", metadata: ["exit_code": .stringConvertible(EXIT_FAILURE)])
         // Other threads may be in a library call that never returns, so a clean exit is impossible.
         _exit(EXIT_FAILURE)

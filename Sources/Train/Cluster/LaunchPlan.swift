@@ -55,11 +55,19 @@ public struct LaunchPlan: Sendable {
         environment["TORCHELASTIC_USE_AGENT_STORE"] = "True"
         environment["TORCHELASTIC_RESTART_COUNT"] = String(attempt)
         environment["WAV2VEC2_LAUNCHER"] = String(getpid())
-        if environment["OMP_NUM_THREADS"] == nil {
-            environment["OMP_NUM_THREADS"] = String(max(1, ProcessInfo.processInfo.activeProcessorCount / processes))
+        var processors = ProcessInfo.processInfo.activeProcessorCount / processes
+        if environment[Self.processorsKey] == nil,
+            let own = ProcessorPlaces().processors(of: localRank, of: processes)
+        {
+            environment[Self.processorsKey] = ProcessorPlaces.text(own)
+            processors = own.count
         }
+        if environment["OMP_NUM_THREADS"] == nil { environment["OMP_NUM_THREADS"] = String(max(1, processors)) }
         return environment
     }
+
+    /// The variable with the processors of a process, such as `0-7,16-23`; a person may set it to `all`.
+    fileprivate static let processorsKey = "WAV2VEC2_PROCESSORS"
 
     func arguments(attempt: Int) -> [String] {
         attempt == 0 ? arguments : arguments + resumeArguments.filter { !arguments.contains($0) }
@@ -68,10 +76,14 @@ public struct LaunchPlan: Sendable {
 
 /// Ends this process when its launcher is gone, for any reason, so that orphans do not remain.
 ///
-/// The process has time to save, as after a signal. Does nothing for a process that was not started by a ``Launcher``.
+/// The process has time to save, as after a signal. It also moves to the processors that the launcher chose for it. Does nothing for a process that was not started by a ``Launcher``.
 public func endWithLauncher() {
     guard let text = ProcessInfo.processInfo.environment["WAV2VEC2_LAUNCHER"], let launcher = Int32(text) else {
         return
+    }
+    // Before the first thread is started: threads inherit their processors.
+    if let text = ProcessInfo.processInfo.environment[LaunchPlan.processorsKey], text != "all" {
+        ProcessorPlaces.use(ProcessorPlaces.list(text))
     }
     // The reader of this process's output may be gone before the process has saved.
     signal(SIGPIPE, SIG_IGN)

@@ -19,7 +19,8 @@ public enum TrainingOutcome: Sendable, Equatable {
 
 /// Trains a model: the loop, with logging, validation and saving.
 ///
-/// Everything runs on the calling thread, except that audio is decoded and checkpoints are written by other threads.
+/// Everything runs on the calling thread, except that other threads decode audio, prepare micro-batches for a GPU, and write
+/// checkpoints.
 public final class Trainer {
     let recipe: Recipe
     let task: any TrainingTask
@@ -36,6 +37,8 @@ public final class Trainer {
     private var watch: Watch
     private let progress: (String) -> Void
     private let lastEpochOfJob: Int?
+    /// Whether it has been told that recorded steps are hardly ever replayed.
+    var hasWarnedOfShapes = false
     private let lock: RunLock?
 
     /// Runs the training loop: rate, update, log, validate, save.
@@ -63,7 +66,10 @@ public final class Trainer {
             cluster?.noteProgress(update: update)
             let rate = options.learningRate.rate(update: update, maxUpdate: options.maxUpdate)
             var signal: Int32?
-            let sums = try trainStep(update, learningRate: rate, willChangeModel: { phase = .updating }) {
+            let sums = try trainStep(
+                update, learningRate: rate, mayBeginNext: !showsGradients(of: update),
+                changesModel: { phase = $0 ? .updating : .training }
+            ) {
                 signal = stop()
                 return signal != nil
             }
@@ -133,7 +139,7 @@ public final class Trainer {
     /// Advances the state to the update that has been made, so that model and state match again.
     private func count(_ sums: Statistics, update: Int) throws {
         try keeper.checkForFailure()
-        meter.count(sums, waitSeconds: data.waitSeconds)
+        meter.count(sums, waitSeconds: trainStep.waitSeconds)
         if data.isEpochFinished {
             try data.beginNextEpoch()
             meter.endEpoch()
@@ -150,7 +156,8 @@ public final class Trainer {
     private func logUpdate(_ sums: Statistics, epoch: Int, rate: Double) throws {
         let update = state.update
         for warning in watch.look(at: update, sums) { try warn(warning) }
-        if let every = recipe.logging.histogramEvery, update % every == 0 { try writeHistograms() }
+        warnOfShapes()
+        if showsGradients(of: update) { try writeHistograms() }
         if update % recipe.logging.logEvery == 0 || isFinished {
             try writeLog(epoch: epoch, rate: rate)
             state.statistics = Statistics()
@@ -160,6 +167,11 @@ public final class Trainer {
             liveLine(
                 update: update, of: recipe.optimization.maxUpdate, secondsPerUpdate: perUpdate,
                 remaining: perUpdate * Double(remainingUpdates)))
+    }
+
+    /// Returns whether the gradients of an update are written as histograms.
+    private func showsGradients(of update: Int) -> Bool {
+        recipe.logging.histogramEvery.map { update % $0 == 0 } ?? false
     }
 
     /// Remembers the best validation result so far.

@@ -63,6 +63,20 @@ extension Trainer {
             update: state.update)
     }
 
+    /// Warns, once, if steps are recorded and hardly ever replayed.
+    func warnOfShapes() {
+        guard !hasWarnedOfShapes, let counts = task.recordingCounts,
+            counts.firstRuns > RecordedObjective<ContrastiveObjective>.capacity, counts.replayedShare < 0.5
+        else { return }
+        hasWarnedOfShapes = true
+        logger.warning(
+            """
+            optimization.record_steps has replayed \(short(counts.replayedShare * 100)) % of \
+            \(counts.firstRuns + counts.replays) passes, because shapes hardly ever repeat; set masking.count=fixed and \
+            batching.crop_grid=16, or turn it off
+            """, metadata: ["update": .stringConvertible(state.update)])
+    }
+
     /// Writes the histograms of gradients and parameters.
     ///
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``, `TorchError`.
@@ -103,6 +117,10 @@ extension Trainer {
             \(short(rates.audioSecondsPerSecond)) s of audio, \(short(rates.framesPerSecond)) frames and \
             \(short(rates.maskedFramesPerSecond)) masked frames a second\(share)
             """, metadata: record.logMetadata)
+        guard let counts = task.recordingCounts else { return }
+        logger.info(
+            "recorded steps: \(counts.recordings) recordings, \(short(counts.replayedShare * 100)) % of passes replayed"
+        )
     }
 
     /// Writes the line about a held-out set's result.

@@ -11,8 +11,8 @@ public enum TrainingError: ExplainedError, Equatable {
     case badWeight(list: String, weight: Double)
     /// A held-out list has a weight, though each of its utterances counts once.
     case weightedValidation(list: String, weight: Double)
-    /// A micro-batch was requested before `TrainingData` started an update.
-    case noUpdateBegun
+    /// The data have no such micro-batch.
+    case missingMicroBatch(update: Int, number: Int)
     /// A run's folder holds fewer states than should be averaged; `found` are their names.
     case tooFewStates(folder: String, found: [String], wanted: Int)
     /// The processes cannot share an update's sub-batches equally.
@@ -67,14 +67,15 @@ public enum TrainingError: ExplainedError, Equatable {
     /// Usage, input or failure.
     public var kind: ErrorKind {
         switch self {
-        case .noLists, .badWeight, .weightedValidation, .noUpdateBegun, .tooFewStates, .indivisibleUpdate, .otherTask,
+        case .noLists, .badWeight, .weightedValidation, .tooFewStates, .indivisibleUpdate,
+            .otherTask,
             .unsummable, .missingObjectives, .outputNotEmpty, .lastIsGone, .recipeChanged, .dataChanged:
             .usage
         case .unknownLists, .notFiniteWeights, .nothingToValidate, .labelsExceedFrames, .emptyTranscripts,
             .noDictionary, .otherData:
             .input
         case .damagedState, .folderInUse, .cannotSave, .cannotWrite, .diverged, .modelDiverged, .notFinite,
-            .minimumLossScale:
+            .minimumLossScale, .missingMicroBatch:
             .failure
         }
     }

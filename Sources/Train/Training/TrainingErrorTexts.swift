@@ -13,7 +13,8 @@ extension TrainingError {
             Explanation(
                 "\(Phrase.validationList) \(list): has the weight \(weight), but every held-out utterance counts once",
                 "give weights to \(.trainingList) only")
-        case .noUpdateBegun: Explanation("a micro-batch was asked for before an update began")
+        case .missingMicroBatch(let update, let number):
+            Explanation("the data end before micro-batch \(number) of update \(update)")
         case .tooFewStates(let folder, let found, let wanted):
             Explanation(
                 "\(folder) holds \(found.count) states (\(found.isEmpty ? "none" : found.joined(separator: ", "))), and "

@@ -16,6 +16,7 @@ extern "C" {
 typedef struct ct_tensor_opaque *ct_tensor;
 typedef const struct ct_operator_opaque *ct_operator;
 typedef struct ct_generator_opaque *ct_generator;
+typedef struct ct_event_opaque *ct_event;
 typedef struct ct_object_opaque *ct_object;
 typedef struct ct_store_opaque *ct_store;
 typedef struct ct_process_group_opaque *ct_process_group;
@@ -159,6 +160,46 @@ void ct_graph_position(uint64_t *thread, int64_t *sequence);
 /// Waits until a device has finished all its work.
 ct_error ct_device_synchronize(int64_t device);
 
+/// All that a device did under one name: a kernel of a GPU, an operator of a CPU.
+typedef struct ct_activity {
+    char *name;
+    int64_t count;
+    /// The sum of their times; an operator's includes those that it calls.
+    double seconds;
+} ct_activity;
+/// Records what a device does from now on; one recording at a time.
+ct_error ct_activities_begin(int64_t device);
+/// Ends the recording. The device must have finished its work, on the thread that began. The rows are freed by
+/// ct_activities_free.
+ct_error ct_activities_end(int64_t device, ct_activity **rows, size_t *count);
+void ct_activities_free(ct_activity *rows, size_t count);
+
+// MARK: Streams
+
+/// A queue of a device's work.
+typedef struct ct_stream {
+    int64_t id;
+    int64_t device;
+} ct_stream;
+
+/// A stream beside the device's standard one. LibTorch keeps a pool of them and hands them out in turn.
+ct_error ct_stream_take(int64_t device, ct_stream *result);
+/// The device's standard stream.
+ct_error ct_stream_default(int64_t device, ct_stream *result);
+/// This thread's current stream of a device.
+ct_error ct_stream_current(int64_t device, ct_stream *result);
+/// Makes a stream this thread's current one, and tells which one was.
+ct_error ct_stream_make_current(ct_stream stream, ct_stream *before);
+/// An event that happens when a stream has done all work queued so far.
+ct_error ct_event_record(ct_stream stream, ct_event *result);
+/// Makes later work on this thread's current stream of the event's device wait for the event; the host does not wait.
+ct_error ct_event_block(ct_event event);
+/// Waits until the event has happened.
+ct_error ct_event_wait(ct_event event);
+void ct_event_release(ct_event event);
+/// Keeps a tensor's memory from reuse, once it is freed, until this thread's current stream has done its work so far.
+ct_error ct_tensor_use_on_current_stream(ct_tensor tensor);
+
 // MARK: Random numbers
 
 ct_error ct_generator_create(int64_t device, uint64_t seed, ct_generator *result);
@@ -168,6 +209,11 @@ void ct_generator_release(ct_generator generator);
 ct_error ct_generator_seed(ct_generator generator, uint64_t seed);
 ct_error ct_generator_state(ct_generator generator, ct_tensor *result);
 ct_error ct_generator_set_state(ct_generator generator, ct_tensor state);
+
+// MARK: The meta device
+
+/// Gives LibTorch's meta device the operators of a training step that it lacks; the process cannot take it back.
+ct_error ct_complete_meta_device(void);
 
 // MARK: Opaque objects of LibTorch's custom classes
 
@@ -213,8 +259,11 @@ ct_error ct_reduce_scatter(ct_process_group group, ct_tensor output, ct_tensor i
 ct_error ct_send(ct_process_group group, ct_tensor tensor, int target, int tag, ct_work *result);
 ct_error ct_receive(ct_process_group group, ct_tensor tensor, int source, int tag, ct_work *result);
 ct_error ct_barrier(ct_process_group group, ct_work *result);
-/// Waits for a collective; the error says what failed, including a timeout.
+/// Waits for a collective; the error says what failed, including a timeout. Without a timeout (0), NCCL makes only the
+/// current stream wait.
 ct_error ct_work_wait(ct_work work, int64_t timeout_milliseconds);
+/// Whether a collective has ended, well or not.
+int ct_work_is_completed(ct_work work);
 /// Calls `ended(context)` when the collective has ended, on one of the library's threads.
 ct_error ct_work_on_end(ct_work work, void *context, void (*ended)(void *), void (*release)(void *));
 void ct_work_release(ct_work work);
@@ -224,6 +273,10 @@ ct_error ct_reducer_make(
     ct_process_group group, const ct_tensor *parameters, size_t count, int64_t bucket_bytes, ct_reducer *result);
 ct_error ct_reducer_prepare(ct_reducer reducer, ct_tensor output);
 void ct_reducer_release(ct_reducer reducer);
+/// Reads or sets the processors that the calling thread, and those that it starts, may use: a bit for each. Returns 0
+/// unless the system refuses.
+int ct_processors(uint8_t *bits, size_t bytes);
+int ct_use_processors(const uint8_t *bits, size_t bytes);
 /// Makes the system send `signal` to this process when its parent ends. (Swift cannot call prctl.)
 void ct_end_with_parent(int signal);
 
@@ -238,6 +291,9 @@ int ct_threads(void);
 void ct_set_threads(int count);
 /// Sets whether CUDA products of single-precision numbers may be rounded to TF32.
 void ct_allow_tf32(bool allowed);
+/// Sets whether CUDA products of half-precision numbers may add up their parts in half precision.
+void ct_allow_reduced_sums(bool allowed);
+bool ct_allows_reduced_sums(void);
 /// From now on keeps the memory of large freed tensors for reuse.
 void ct_reuse_host_memory(void);
 /// Loads LibTorch's CUDA half; the error names what is missing.
@@ -245,6 +301,16 @@ ct_error ct_load_cuda(void);
 int ct_cuda_device_count(void);
 /// The peak memory of tensors on a GPU so far, in bytes.
 ct_error ct_device_peak_memory(int64_t device, int64_t *bytes);
+/// The bytes that tensors can still take: free ones, and those that the allocator keeps for later tensors.
+ct_error ct_device_free_memory(int64_t device, int64_t *bytes);
+
+// MARK: Work that is recorded
+
+/// Attaches `context` to this thread's work, and to that of LibTorch's threads in its backward passes, until ct_scope_end.
+ct_error ct_scope_begin(void *context);
+void ct_scope_end(void);
+/// The context of this thread's work; NULL for none.
+void *ct_scope_context(void);
 
 // MARK: Our own kernels on GPUs, through libCLibTorchCUDA.so, which is found like the program's other libraries
 
@@ -258,11 +324,17 @@ ct_error ct_cuda_find_kernel(ct_kernels kernels, const char *name, ct_kernel *re
 ct_error ct_cuda_launch(
     int device, ct_kernel kernel, int64_t grid_x, int64_t grid_y, int threads, int shared_bytes, void **arguments);
 
-/// Records this thread's work on a GPU from here to ct_cuda_graph_end instead of running it (a CUDA graph). Meanwhile
-/// nothing may wait for the GPU or be copied from host memory. Before large work, memory that LibTorch keeps for reuse
-/// is released. The work may use the memory of another graph: then the result of one must have been read before the
-/// other is replayed.
-ct_error ct_cuda_graph_begin(int device, bool is_large, ct_graph other, ct_graph *result);
+/// Prepares to record work on a GPU. The work may use the memory of another graph, `other`: then the result of one must
+/// have been read before the other runs. Before large work runs or is recorded, memory that LibTorch keeps for reuse is
+/// released.
+ct_error ct_cuda_graph_prepare(int device, bool is_large, ct_graph other, ct_graph *result);
+/// Runs this thread's work from here to ct_cuda_graph_end_rehearsal on the stream, and with the memory, of the later
+/// recording. The stream that was current before waits for it.
+ct_error ct_cuda_graph_begin_rehearsal(ct_graph graph);
+ct_error ct_cuda_graph_end_rehearsal(ct_graph graph);
+/// Records this thread's work from here to ct_cuda_graph_end instead of running it (a CUDA graph). Meanwhile nothing may
+/// wait for the GPU or be copied from host memory. A recording that fails leaves streams and allocators as they were.
+ct_error ct_cuda_graph_begin(ct_graph graph);
 ct_error ct_cuda_graph_end(ct_graph graph);
 /// Runs the recorded work on the current stream, with the same memory each time.
 ct_error ct_cuda_graph_replay(ct_graph graph);

@@ -1,5 +1,5 @@
 // Shared by all kernels: number formats, vectors of elements, reductions, dropout masks and GELU. NVRTC compiles this
-// text without any header; the tests compile it as C++ and run it on the CPU (Tests/KernelEmulator).
+// text without any header; the tests compile it as C++ (Tests/EmulatedKernels) and run it on the CPU.
 
 typedef unsigned short uint16;
 typedef unsigned int uint32;
@@ -36,6 +36,11 @@ __device__ inline float widened(float x) { return x; }
 __device__ inline float widened(bfloat_number x) { return __uint_as_float((uint32)x.bits << 16); }
 __device__ inline void assign(float &x, float y) { x = y; }
 
+/// Checks in the tests that an access to several elements is aligned, which GPUs demand.
+#ifndef CHECK_VECTOR
+#define CHECK_VECTOR(ADDRESS, TYPE)
+#endif
+
 /// COUNT elements that are read and written together.
 template <class T, int COUNT>
 struct alignas(sizeof(T) * COUNT < 16 ? sizeof(T) * COUNT : 16) vector_of {
@@ -44,17 +49,21 @@ struct alignas(sizeof(T) * COUNT < 16 ? sizeof(T) * COUNT : 16) vector_of {
 
 template <int COUNT, class T>
 __device__ inline void read(const T *address, float (&result)[COUNT]) {
-    const vector_of<T, COUNT> found = *(const vector_of<T, COUNT> *)address;
+    typedef vector_of<T, COUNT> vector;
+    CHECK_VECTOR(address, vector);
+    const vector found = *(const vector *)address;
 #pragma unroll
     for (int i = 0; i < COUNT; i++) result[i] = widened(found.values[i]);
 }
 
 template <int COUNT, class T>
 __device__ inline void write(T *address, const float (&numbers)[COUNT]) {
-    vector_of<T, COUNT> made;
+    typedef vector_of<T, COUNT> vector;
+    CHECK_VECTOR(address, vector);
+    vector made;
 #pragma unroll
     for (int i = 0; i < COUNT; i++) assign(made.values[i], numbers[i]);
-    *(vector_of<T, COUNT> *)address = made;
+    *(vector *)address = made;
 }
 
 __device__ inline float minus_infinity() { return __uint_as_float(0xFF800000u); }

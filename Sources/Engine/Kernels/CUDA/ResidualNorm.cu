@@ -71,14 +71,32 @@ __device__ inline void residual_norm(
     }
 }
 
-/// The gradients of both inputs, and each block's sums [2, columns] of the gradients of weight and bias.
+/// Adds a lane's four numbers to its own four sums in shared memory.
+__device__ inline void add_to(float *sums, const float (&x)[LANE_WIDTH]) {
+    float total[LANE_WIDTH];
+    read(sums, total);
+#pragma unroll
+    for (int i = 0; i < LANE_WIDTH; i++) total[i] += x[i];
+    write(sums, total);
+}
+
+/// The gradients of both inputs, and each block's sums [3, columns]: the gradients of weight and bias, and the sum of
+/// the branch's gradient, which is that of a bias at the branch's end. Without the last, [2, columns].
+///
+/// The output's gradient is the sum of two where two have read the output; `second` may be missing. Each warp's sums lie
+/// in shared memory, because they would take half of the registers.
 template <int STEPS, class T>
 __device__ inline void residual_norm_gradients(
     const T *residual, const T *branch, const T *weight, const float *means, const float *inverses, const T *gradient,
-    T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns,
+    const T *second, T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, int sum_count,
     const uint64 *base, uint64 offset, uint32 bound, float scale) {
-    float weight_sums[STEPS][LANE_WIDTH] = {}, bias_sums[STEPS][LANE_WIDTH] = {};
+    alignas(16) __shared__ float shared[NORM_WARPS][3][32 * LANE_WIDTH * STEPS];
     const int warp = threadIdx.x / 32;
+    float *weight_sums = shared[warp][0], *bias_sums = shared[warp][1], *branch_sums = shared[warp][2];
+    for_each_step<STEPS>(columns, [&](int, int column) {
+        const float zeros[LANE_WIDTH] = {};
+        for (int sum = 0; sum < sum_count; sum++) write(shared[warp][sum] + column, zeros);
+    });
     for (int64 row = (int64)blockIdx.x * NORM_WARPS + warp; row < rows; row += (int64)gridDim.x * NORM_WARPS) {
         row_factors factors(dropout_seed(base, offset), bound, scale, row * columns);
         const float mean = means[row], inverse = inverses[row];
@@ -88,18 +106,31 @@ __device__ inline void residual_norm_gradients(
         // One bit for each element of this lane whose branch was not dropped.
         uint32 kept = 0;
         for_each_step<STEPS>(columns, [&](int step, int column) {
-            float b[LANE_WIDTH], w[LANE_WIDTH];
+            float b[LANE_WIDTH];
             read(residual + row * columns + column, x[step]);
             read(branch + row * columns + column, b);
             read(gradient + row * columns + column, g[step]);
-            read(weight + column, w);
 #pragma unroll
             for (int i = 0; i < LANE_WIDTH; i++) {
                 const float factor = factors(column + i);
                 kept |= (factor != 0.0f ? 1u : 0u) << (step * LANE_WIDTH + i);
                 x[step][i] = (x[step][i] + b[i] * factor - mean) * inverse;
-                weight_sums[step][i] += g[step][i] * x[step][i];
-                bias_sums[step][i] += g[step][i];
+            }
+            if (!second) return;
+            read(second + row * columns + column, b);
+#pragma unroll
+            for (int i = 0; i < LANE_WIDTH; i++) g[step][i] += b[i];
+        });
+        // Apart from the reads above, which need not wait for one another.
+        for_each_step<STEPS>(columns, [&](int step, int column) {
+            float w[LANE_WIDTH], product[LANE_WIDTH];
+            read(weight + column, w);
+#pragma unroll
+            for (int i = 0; i < LANE_WIDTH; i++) product[i] = g[step][i] * x[step][i];
+            add_to(weight_sums + column, product);
+            add_to(bias_sums + column, g[step]);
+#pragma unroll
+            for (int i = 0; i < LANE_WIDTH; i++) {
                 g[step][i] *= w[i];
                 direct += g[step][i];
                 projected += g[step][i] * x[step][i];
@@ -112,50 +143,44 @@ __device__ inline void residual_norm_gradients(
 #pragma unroll
             for (int i = 0; i < LANE_WIDTH; i++) g[step][i] = inverse * (g[step][i] - direct - x[step][i] * projected);
             write(residual_gradient + row * columns + column, g[step]);
-            if (!factors.drops) return;
+            if (factors.drops) {
 #pragma unroll
-            for (int i = 0; i < LANE_WIDTH; i++)
-                g[step][i] = kept >> (step * LANE_WIDTH + i) & 1 ? g[step][i] * scale : 0.0f;
-            write(branch_gradient + row * columns + column, g[step]);
+                for (int i = 0; i < LANE_WIDTH; i++)
+                    g[step][i] = kept >> (step * LANE_WIDTH + i) & 1 ? g[step][i] * scale : 0.0f;
+                write(branch_gradient + row * columns + column, g[step]);
+            }
+            if (sum_count > 2) add_to(branch_sums + column, g[step]);
         });
     }
-    // The block's warps add their sums one after the other, in a fixed order.
-    __shared__ float shared[2][32 * LANE_WIDTH * STEPS];
-    for (int turn = 0; turn < NORM_WARPS; turn++) {
-        if (turn == warp) {
-            for_each_step<STEPS>(columns, [&](int step, int column) {
-#pragma unroll
-                for (int i = 0; i < LANE_WIDTH; i++) {
-                    shared[0][column + i] = (turn == 0 ? 0.0f : shared[0][column + i]) + weight_sums[step][i];
-                    shared[1][column + i] = (turn == 0 ? 0.0f : shared[1][column + i]) + bias_sums[step][i];
-                }
-            });
-        }
-        __syncthreads();
+    __syncthreads();
+    // The warps' sums, in a fixed order.
+    for (int i = threadIdx.x; i < sum_count * columns; i += blockDim.x) {
+        const int sum = i / columns, column = i % columns;
+        float total = 0;
+        for (int other = 0; other < NORM_WARPS; other++) total += shared[other][sum][column];
+        sums[(int64)blockIdx.x * sum_count * columns + i] = total;
     }
-    for (int i = threadIdx.x; i < 2 * columns; i += blockDim.x)
-        sums[(int64)blockIdx.x * 2 * columns + i] = shared[i / columns][i % columns];
 }
 
 template <class T>
 __device__ inline void residual_norm_backward(
     const T *residual, const T *branch, const T *weight, const float *means, const float *inverses, const T *gradient,
-    T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns,
+    const T *second, T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, int sum_count,
     const uint64 *base, uint64 offset, uint32 bound, float scale) {
     residual_norm_gradients<NARROW_STEPS>(
-        residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns,
-        base, offset, bound, scale);
+        residual, branch, weight, means, inverses, gradient, second, residual_gradient, branch_gradient, sums, rows,
+        columns, sum_count, base, offset, bound, scale);
 }
 
 /// The same for rows of more than 768 elements.
 template <class T>
 __device__ inline void residual_norm_backward_wide(
     const T *residual, const T *branch, const T *weight, const float *means, const float *inverses, const T *gradient,
-    T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns,
+    const T *second, T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns, int sum_count,
     const uint64 *base, uint64 offset, uint32 bound, float scale) {
     residual_norm_gradients<LANE_STEPS>(
-        residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns,
-        base, offset, bound, scale);
+        residual, branch, weight, means, inverses, gradient, second, residual_gradient, branch_gradient, sums, rows,
+        columns, sum_count, base, offset, bound, scale);
 }
 
 #define PARAMETERS(T)                                                                                                 \
@@ -168,16 +193,17 @@ KERNEL_OF_EACH_FORMAT(
 
 #define PARAMETERS(T)                                                                                                 \
     (const T *residual, const T *branch, const T *weight, const float *means, const float *inverses,                  \
-     const T *gradient, T *residual_gradient, T *branch_gradient, float *sums, int64 rows, int columns,               \
-     const uint64 *base, uint64 offset, uint32 bound, float scale)
-// A limit on registers that lets four blocks share a multiprocessor.
+     const T *gradient, const T *second, T *residual_gradient, T *branch_gradient, float *sums, int64 rows,           \
+     int columns, int sum_count, const uint64 *base, uint64 offset, uint32 bound, float scale)
+// Limits on registers that let as many blocks share a multiprocessor.
+#define FIVE_BLOCKS 32 * NORM_WARPS, 5
 #define FOUR_BLOCKS 32 * NORM_WARPS, 4
 KERNEL_OF_EACH_FORMAT(
-    residual_norm_backward, FOUR_BLOCKS, PARAMETERS,
-    (residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns, base,
-     offset, bound, scale))
+    residual_norm_backward, FIVE_BLOCKS, PARAMETERS,
+    (residual, branch, weight, means, inverses, gradient, second, residual_gradient, branch_gradient, sums, rows,
+     columns, sum_count, base, offset, bound, scale))
 KERNEL_OF_EACH_FORMAT(
-    residual_norm_backward_wide, 32 * NORM_WARPS, PARAMETERS,
-    (residual, branch, weight, means, inverses, gradient, residual_gradient, branch_gradient, sums, rows, columns, base,
-     offset, bound, scale))
+    residual_norm_backward_wide, FOUR_BLOCKS, PARAMETERS,
+    (residual, branch, weight, means, inverses, gradient, second, residual_gradient, branch_gradient, sums, rows,
+     columns, sum_count, base, offset, bound, scale))
 #undef PARAMETERS

@@ -121,15 +121,13 @@ struct ContrastBackwardKernel: DeviceKernel {
     let result: Tensor
     let temperature: Double
 
-    /// The shared memory that a block may use without opting in to more.
-    private static let sharedBytes = 48 << 10
-
     /// Returns whether a warp's numbers fit in shared memory.
-    static func supports(candidates: Int) -> Bool { 4 * candidates <= sharedBytes }
+    static func supports(candidates: Int) -> Bool { 4 * candidates <= maximumSharedBytes }
 
     static let name = "contrast_backward"
     static let source = KernelSource.contrast
     static let threads = ContrastKernel.threads
+    static let allowsFewerThreads = true
     static let parameters: [KernelParameter<Self>] = [
         .reads("similarities", \.similarities), .reads("choices", as: .int32, \.choices),
         .reads("identities", as: .int64, \.identities), .reads("normalizers", as: .float, \.normalizers),
@@ -139,7 +137,7 @@ struct ContrastBackwardKernel: DeviceKernel {
     ]
     var shape: KernelShape {
         let pool = similarities.size(2)
-        let warps = min(ContrastKernel.warps, Self.sharedBytes / (4 * pool))
+        let warps = min(ContrastKernel.warps, Self.maximumSharedBytes / (4 * pool))
         return KernelShape(
             grid: ((normalizers.count + warps - 1) / warps, 1), threads: 32 * warps, sharedBytes: 4 * pool * warps)
     }

@@ -28,8 +28,11 @@ enum SignalBlocks {
     static func shape(_ rows: Int, of counts: [Int], stride: Int) -> KernelShape {
         KernelShape(
             grid: (((counts.max() ?? 0) + rows - 1) / rows, counts.count), threads: threads,
-            sharedBytes: 4 * ((rows - 1) * stride + taps))
+            sharedBytes: sharedBytes(rows, stride: stride))
     }
+
+    /// Returns the bytes of the samples under some rows' windows.
+    static func sharedBytes(_ rows: Int, stride: Int) -> Int { 4 * ((rows - 1) * stride + taps) }
 }
 
 /// For each utterance and part of it: Σ x[k] and Σ x[j] · x[k] over a fixed number of windows, FP64 [utterances, parts, moments].

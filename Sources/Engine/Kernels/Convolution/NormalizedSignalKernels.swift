@@ -23,11 +23,13 @@ public struct NormalizedSignalKernels {
     private let (channels, kernel): (Int, Int)
     private var device: Device { signal.device }
 
-    /// Returns whether the kernels support a layer with these parameters.
-    public static func supports(weight: Tensor, gain: Tensor, bias: Tensor) -> Bool {
+    /// Returns whether the kernels support a layer with these parameters: the samples of a block's windows must fit in
+    /// shared memory.
+    public static func supports(weight: Tensor, gain: Tensor, bias: Tensor, stride: Int) -> Bool {
         weight.fitsDeviceKernels && gain.fitsDeviceKernels && bias.fitsDeviceKernels && weight.rank == 3
             && weight.size(1) == 1 && weight.size(2) <= SignalBlocks.taps
             && weight.size(0) % SignalBlocks.threadChannels == 0
+            && SignalBlocks.sharedBytes(SignalBlocks.backwardRows, stride: stride) <= KernelShape.commonSharedBytes
     }
 
     /// Prepares the layer for a batch.
@@ -43,7 +45,7 @@ public struct NormalizedSignalKernels {
     ///   frames.
     public init(_ signal: Tensor, weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, utterances: [Rows]) throws {
         (channels, kernel) = (weight.size(0), weight.size(2))
-        guard Self.supports(weight: weight, gain: gain, bias: bias), signal.dtype == .float32, signal.isContiguous,
+        guard Self.supports(weight: weight, gain: gain, bias: bias, stride: stride), signal.dtype == .float32, signal.isContiguous,
             [gain, bias].allSatisfy({ $0.count == weight.size(0) && $0.dtype == weight.dtype })
         else {
             throw TorchError.shape("the kernels for GPUs take no \(signal) with weights \(weight), \(gain) and \(bias)")
@@ -56,8 +58,13 @@ public struct NormalizedSignalKernels {
         }
         (self.signal, self.weight, self.gain, self.bias) = (signal, weight, gain, bias)
         (self.stride, self.utterances) = (stride, utterances)
+        table = try Self.table(utterances)(on: signal.device)
+    }
+
+    /// Returns the rows of utterances as the kernels read them.
+    public static func table(_ utterances: [Rows]) -> ShapeConstant {
         let rows = utterances.enumerated().flatMap { [$1.start, $1.count, $1.valid, $0] }
-        table = try .constant("rows of utterances", rows, on: signal.device) { rows }
+        return ShapeConstant("rows of utterances", rows) { rows }
     }
 
     /// Computes the layer's output, recording the parameters' gradients; the signal has none.

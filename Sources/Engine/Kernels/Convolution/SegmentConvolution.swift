@@ -1,7 +1,7 @@
 import W2VTorch
 
 /// Consecutive segments of rows, and their places in a signal with `gap` rows of zeros before, between and after them.
-private struct SpacedSegments {
+struct SpacedSegments {
     /// For each segment: its rows, and its first row in the signal minus `gap`, where its first window begins.
     let places: [(rows: Range<Int>, window: Int)]
     let gap: Int
@@ -24,6 +24,15 @@ private struct SpacedSegments {
 
     /// The place of each row in the signal.
     var rowsInSignal: [Int] { windowOfRow.map { $0 + gap } }
+}
+
+/// Returns the place of each row in the spaced signal, and the row at which its window begins.
+func spacedConstants(_ lengths: [Int], kernel: Int) -> (rows: ShapeConstant, windows: ShapeConstant) {
+    let spaced = SpacedSegments(lengths, gap: kernel / 2)
+    return (
+        ShapeConstant("spaced rows", [kernel] + lengths) { spaced.rowsInSignal },
+        ShapeConstant("spaced windows", [kernel] + lengths) { spaced.windowOfRow }
+    )
 }
 
 extension Tensor {
@@ -87,8 +96,8 @@ extension Tensor {
         // A window begins at each row of the signal except the last kernel − 1.
         let windows = max(1, spaced.signalRows - kernel + 1)
         let blocks = (windows + step - 1) / step
-        let places = try Tensor.constant("spaced rows", [kernel] + lengths, on: device) { spaced.rowsInSignal }
-        let signal = try to(dtype: .float32).placingRows(at: places, in: (blocks - 1) * step + size)
+        let constants = spacedConstants(lengths, kernel: kernel)
+        let signal = try to(dtype: .float32).placingRows(at: constants.rows(on: device), in: (blocks - 1) * step + size)
         let frequencies = size / 2 + 1
         // [groups · frequencies, blocks, inputs] times [groups · frequencies, inputs, outputs].
         let inputs = try signal.unfolded(0, size: size, step: step).realSpectrum(size)
@@ -99,7 +108,6 @@ extension Tensor {
         let outputs = try inputs.matmul(filters).viewed(groups, frequencies, blocks, width).permuted(2, 0, 3, 1)
             .reshaped(blocks, channels, frequencies).realSignal(size).narrowed(2, 0..<step)
             .transposed(1, 2).reshaped(blocks * step, channels)
-        let starts = try Tensor.constant("spaced windows", [kernel] + lengths, on: device) { spaced.windowOfRow }
-        return try (outputs.takingRows(starts) + bias.to(dtype: .float32)).to(dtype: dtype)
+        return try (outputs.takingRows(constants.windows(on: device)) + bias.to(dtype: .float32)).to(dtype: dtype)
     }
 }

@@ -8,6 +8,11 @@ struct KernelShape {
     var threads: Int
     /// The dynamic shared memory of a block, in bytes.
     var sharedBytes = 0
+
+    /// The shared memory that every GPU grants a block without being asked.
+    static let commonSharedBytes = 48 << 10
+    /// The most blocks along x and y.
+    static let maximumGrid = (x: Int(Int32.max), y: 65535)
 }
 
 /// A file of kernels in the folder `CUDA`.
@@ -40,8 +45,13 @@ protocol DeviceKernel {
     static var source: KernelSource { get }
     /// The parameters, in the source text's order.
     static var parameters: [KernelParameter<Self>] { get }
-    /// The maximum number of threads of a block, which the source text promises to the compiler.
+    /// The threads of a block, which the source text promises to the compiler.
     static var threads: Int { get }
+    /// Whether the kernel asks for the number of its block's threads, so that whole warps may be missing.
+    static var allowsFewerThreads: Bool { get }
+    /// The dynamic shared memory that a block may have, in bytes. More than ``KernelShape/commonSharedBytes`` is not to
+    /// be had on every GPU.
+    static var maximumSharedBytes: Int { get }
     /// The constants that the source text defines too, by their names there.
     static var constants: [String: Int] { get }
 
@@ -53,6 +63,8 @@ extension DeviceKernel {
     static var constants: [String: Int] { [:] }
     static var variants: [String] { [""] }
     var variant: String { "" }
+    static var allowsFewerThreads: Bool { false }
+    static var maximumSharedBytes: Int { KernelShape.commonSharedBytes }
 
     /// The names of its kernels in the compiled program.
     static var compiledNames: [String] {
@@ -70,12 +82,30 @@ extension DeviceKernel {
         parameters.map { $0.type.hasSuffix("*") ? $0.type + $0.name : "\($0.type) \($0.name)" }
     }
 
+    /// Throws for a launch that a GPU refuses, or that the kernel is not written for.
+    private static func check(_ shape: KernelShape) throws {
+        func refuse(_ what: String) -> TorchError { TorchError.operation("kernel \(name) cannot be started with \(what)") }
+        let most = KernelShape.maximumGrid
+        guard shape.grid.x <= most.x, shape.grid.y <= most.y else {
+            throw refuse("\(shape.grid.x) × \(shape.grid.y) blocks: at most \(most.x) × \(most.y) are allowed")
+        }
+        guard
+            shape.threads == threads
+                || (allowsFewerThreads && shape.threads > 0 && shape.threads < threads && shape.threads % 32 == 0)
+        else { throw refuse("\(shape.threads) threads: it is compiled for \(threads)") }
+        guard shape.sharedBytes <= maximumSharedBytes else {
+            throw refuse("\(shape.sharedBytes) bytes of shared memory: it may have \(maximumSharedBytes)")
+        }
+    }
+
     /// Starts the kernel on the current stream of its tensors' device, compiled for their number format.
     ///
-    /// - Throws: `TorchError.operation` for tensors of different devices or formats, or when the launch fails.
+    /// - Throws: `TorchError.operation` for tensors of different devices or formats, or with gaps between their
+    ///   elements, for a shape beyond a GPU's limits, or when the launch fails.
     func launch() throws {
         let shape = shape
         guard shape.grid.x > 0, shape.grid.y > 0 else { return }
+        try Self.check(shape)
         let parameters = Self.parameters
         var place: (device: Device, format: DType?)?
         // Every argument takes eight bytes.
@@ -92,7 +122,7 @@ extension DeviceKernel {
                     if place == nil { place = (device, nil) }
                     if expected == nil, place?.format == nil { place?.format = dtype }
                     // On another device the address is invalid, and a GPU that follows it is lost to the process.
-                    guard device == place?.device, dtype == expected ?? place?.format else {
+                    guard device == place?.device, dtype == expected ?? place?.format, tensor.isContiguous else {
                         throw TorchError.operation(
                             "\(parameter.name) of kernel \(Self.name) on \(place?.device ?? device) cannot be \(tensor)"
                         )
@@ -105,8 +135,18 @@ extension DeviceKernel {
             try words.withUnsafeMutableBytes { bytes in
                 try launcher.launch(
                     place.format.map { "\(Self.name)\(variant)_\($0)" } ?? "\(Self.name)\(variant)", shape,
-                    parameters.indices.map { bytes.baseAddress?.advanced(by: 8 * $0) })
+                    parameters.indices.map { bytes.baseAddress?.advanced(by: 8 * $0) }, { memory(bytes.bindMemory(to: UInt64.self)) })
             }
+        }
+    }
+
+    /// Returns the tensors of a launch with these arguments.
+    private func memory(_ words: UnsafeMutableBufferPointer<UInt64>) -> [KernelMemory] {
+        zip(Self.parameters, words).compactMap { parameter, word in
+            guard case .address(let tensor?) = parameter.argument(self) else { return nil }
+            return KernelMemory(
+                name: parameter.name, address: UInt(word), bytes: tensor.count * tensor.dtype.itemSize,
+                elementBytes: tensor.dtype.itemSize, isWritten: parameter.isWritten)
         }
     }
 }

@@ -3,8 +3,22 @@ import W2VTorch
 
 /// Runs kernels by name: on a GPU, or on its substitute in tests.
 protocol KernelLauncher: Sendable {
-    /// Starts a kernel; `arguments` are the addresses of its arguments, which are read before the call returns.
-    func launch(_ name: String, _ shape: KernelShape, _ arguments: [UnsafeMutableRawPointer?]) throws
+    /// Starts a kernel; `arguments` are the addresses of its arguments, which are read before the call returns, and
+    /// `memory` returns its tensors, for a launcher that watches over them.
+    func launch(
+        _ name: String, _ shape: KernelShape, _ arguments: [UnsafeMutableRawPointer?], _ memory: () -> [KernelMemory]
+    ) throws
+}
+
+/// The memory of one of a launch's tensors.
+struct KernelMemory {
+    /// The parameter's name.
+    let name: String
+    let address: UInt
+    let bytes: Int
+    let elementBytes: Int
+    /// Whether the kernel may write it.
+    let isWritten: Bool
 }
 
 /// The kernels in `CUDA`, for operations that LibTorch has no fused form of.
@@ -12,6 +26,7 @@ enum DeviceKernels {
     /// All kernels, which determine the program's source text.
     static var all: [any DeviceKernel.Type] {
         [
+            AdamKernel.self, GradientSquaresKernel.self,
             ColumnSumsKernel.self, JoinThirdsKernel.self,
             ContrastKernel.self, ContrastBackwardKernel.self,
             GELUDropoutKernel.self, GELUDropoutBackwardKernel.self, GELUDropoutBackwardSumsKernel.self,
@@ -42,6 +57,7 @@ enum DeviceKernels {
     /// Returns the launcher for a device; the first call compiles or loads the kernels.
     static func launcher(_ device: Device) throws -> any KernelLauncher {
         if let emulator { return emulator }
+        if device == .meta { return RehearsedKernels() }
         return try programs.withLock { programs in
             if let found = programs[device] { return found }
             let made = try DeviceProgram(source, on: device)
@@ -52,10 +68,19 @@ enum DeviceKernels {
 }
 
 extension DeviceProgram: KernelLauncher {
-    func launch(_ name: String, _ shape: KernelShape, _ arguments: [UnsafeMutableRawPointer?]) throws {
+    func launch(
+        _ name: String, _ shape: KernelShape, _ arguments: [UnsafeMutableRawPointer?], _ memory: () -> [KernelMemory]
+    ) throws {
         try launch(
             name, grid: shape.grid, threads: shape.threads, sharedBytes: shape.sharedBytes, arguments: arguments)
     }
+}
+
+/// Counts kernels instead of running them.
+private struct RehearsedKernels: KernelLauncher {
+    func launch(
+        _ name: String, _ shape: KernelShape, _ arguments: [UnsafeMutableRawPointer?], _ memory: () -> [KernelMemory]
+    ) { Rehearsal.launch() }
 }
 
 extension Device {

@@ -36,13 +36,17 @@ struct KernelParameter<Kernel>: Sendable {
     let type: String
     /// The type of the elements behind the address, if it is one.
     let element: KernelElement?
+    /// Whether the kernel writes there.
+    let isWritten: Bool
     /// Returns the argument of a launch.
     let argument: @Sendable (Kernel) -> KernelArgument
 
     private static func address(
         _ name: String, _ element: KernelElement, isRead: Bool, _ tensor: @escaping @Sendable (Kernel) -> Tensor?
     ) -> Self {
-        Self(name: name, type: (isRead ? "const " : "") + element.text + " *", element: element) {
+        Self(
+            name: name, type: (isRead ? "const " : "") + element.text + " *", element: element, isWritten: !isRead
+        ) {
             .address(tensor($0))
         }
     }
@@ -50,7 +54,7 @@ struct KernelParameter<Kernel>: Sendable {
     private static func number(
         _ name: String, _ type: String, _ bits: @escaping @Sendable (Kernel) -> UInt64
     ) -> Self {
-        Self(name: name, type: type, element: nil) { .number(bits($0)) }
+        Self(name: name, type: type, element: nil, isWritten: false) { .number(bits($0)) }
     }
 
     /// Declares a tensor that the kernel reads; a null pointer where it is nil.
@@ -58,9 +62,9 @@ struct KernelParameter<Kernel>: Sendable {
         _ name: String, as element: KernelElement = .format, _ tensor: @escaping @Sendable (Kernel) -> Tensor?
     ) -> Self { address(name, element, isRead: true, tensor) }
 
-    /// Declares a tensor that the kernel writes.
+    /// Declares a tensor that the kernel writes; a null pointer where it is nil.
     static func writes(
-        _ name: String, as element: KernelElement = .format, _ tensor: @escaping @Sendable (Kernel) -> Tensor
+        _ name: String, as element: KernelElement = .format, _ tensor: @escaping @Sendable (Kernel) -> Tensor?
     ) -> Self { address(name, element, isRead: false, tensor) }
 
     static func int64(_ name: String, _ value: @escaping @Sendable (Kernel) -> Int) -> Self {

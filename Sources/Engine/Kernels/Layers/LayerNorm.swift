@@ -40,21 +40,49 @@ open class LayerNorm: Module {
     ///
     /// The result is the same as in separate steps, computed in one pass over memory where there is a kernel for it.
     /// All shapes are [..., channels].
-    /// [..., channels].
     ///
     /// - Throws: `TorchError.shape` naming both shapes when they differ.
     public final func callAsFunction(
         _ residual: Tensor, adding branch: Tensor, dropout probability: Double, _ mode: Mode
     ) throws -> Tensor {
-        guard residual.shape == branch.shape else {
-            throw TorchError.shape("a residual of shape \(residual.shape) cannot take a branch of \(branch.shape)")
+        try outputs(residual, Branch(branch), dropout: probability, mode, isForked: false)[0]
+    }
+
+    /// Applies the layer to `residual` + dropout(`branch`) for two readers, the next half of a transformer layer.
+    ///
+    /// - Throws: `TorchError.shape` naming both shapes when they differ.
+    public final func callAsFunction(
+        _ residual: Tensor, joining branch: Branch, dropout probability: Double, _ mode: Mode
+    ) throws -> ResidualStream {
+        let isForked = sumsGradients(of: residual)
+        let outputs = try outputs(residual, branch, dropout: probability, mode, isForked: isForked)
+        return ResidualStream(residual: outputs[0], branch: outputs[isForked ? 1 : 0])
+    }
+
+    /// Returns whether the layer's backward pass adds gradients up on the way: those of its output's readers, and a
+    /// branch's for the bias at its end.
+    public final func sumsGradients(of residual: Tensor) -> Bool {
+        isGradientEnabled
+            && ResidualNorm(residual: residual, branch: nil, mask: .none, weight: weight, bias: bias, epsilon: epsilon)
+                .supportsGPU
+    }
+
+    private func outputs(
+        _ residual: Tensor, _ branch: Branch, dropout probability: Double, _ mode: Mode, isForked: Bool
+    ) throws -> [Tensor] {
+        guard residual.shape == branch.values.shape else {
+            throw TorchError.shape(
+                "a residual of shape \(residual.shape) cannot take a branch of \(branch.values.shape)")
         }
         let mask = mode.nextMask(probability)
-        let norm = ResidualNorm(
-            residual: residual, branch: branch, mask: mask, weight: weight, bias: bias, epsilon: epsilon)
+        var norm = ResidualNorm(
+            residual: residual, branch: branch.values, mask: mask, weight: weight, bias: bias, epsilon: epsilon)
+        (norm.branchBias, norm.isForked) = (branch.bias, isForked)
         guard mask.probability < 1, let kernels = try norm.kernels else {
-            return try self(residual + branch.dropout(mask))
+            let output = try self(residual + branch.recorded().dropout(mask))
+            return [output, output]
         }
-        return try kernels.recorded("residual LayerNorm", [residual, branch, weight, bias])[0]
+        let operands = [residual, branch.values, weight, bias] + (branch.bias.map { [$0] } ?? [])
+        return try kernels.recorded("residual LayerNorm", operands)
     }
 }

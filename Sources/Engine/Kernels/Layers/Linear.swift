@@ -63,13 +63,21 @@ open class Linear: Module {
     }
 
     /// Applies another layer, then `Tensor.geluDropoutLinear` with this layer's weight and bias.
+    ///
+    /// - Parameters:
+    ///   - recordsBias: Whether the bias gets its gradient from the result.
+    ///   - keepsActivation: Whether this layer's input is kept for the backward pass instead of being recomputed.
+    /// - Throws: `TorchError.operation` for sizes that do not match.
     public final func callAsFunction(
-        geluOf first: Linear, _ input: Tensor, dropout: Double, _ mode: Mode
+        geluOf first: Linear, _ input: Tensor, dropout: Double, _ mode: Mode, recordsBias: Bool = true,
+        keepsActivation: Bool = false
     ) throws -> Tensor {
+        let bias = try recordsBias ? bias : bias?.detached()
         guard input.fitsKernels(with: first.weight, weight, first.bias) else {
             return try first(input).geluDropoutLinear(dropout, mode, weight: weight, bias: bias)
         }
         let (hidden, ownBias) = try first.withUnrecordedBias(input)
-        return try hidden.geluDropoutLinear(dropout, mode, weight: weight, bias: bias, ownBias: ownBias)
+        return try hidden.geluDropoutLinear(
+            dropout, mode, weight: weight, bias: bias, ownBias: ownBias, keepsActivation: keepsActivation)
     }
 }

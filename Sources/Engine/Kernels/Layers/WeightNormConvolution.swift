@@ -11,7 +11,8 @@ public final class WeightNormConvolution: Module {
     @Parameter("weight_v") public var direction: Tensor
     /// [outputs].
     @Parameter("bias") public var bias: Tensor
-    private let groups: Int
+    /// The number of groups of channels, which do not see one another.
+    public let groups: Int
 
     /// Makes the layer with normal weights of this standard deviation.
     public init(channels: Int, kernel: Int, groups: Int, deviation: Double, initializer: Initializer) throws {
@@ -25,6 +26,12 @@ public final class WeightNormConvolution: Module {
     /// Returns the weight itself, computed from gain and direction.
     public func weight() throws -> Tensor {
         try direction * (gain / direction.norm(0, 1, keepingDimensions: true))
+    }
+
+    /// Returns the constants that the layer reads on a device.
+    public func shapeConstants(withinSegments lengths: [Int]) -> [ShapeConstant] {
+        let (rows, windows) = spacedConstants(lengths, kernel: direction.size(2))
+        return [rows, windows]
     }
 
     /// Applies `Tensor.convolved(withinSegments:_:bias:groups:)` with this weight: [rows, channels] to the same shape.

@@ -13,20 +13,28 @@ struct ResidualNorm: FusedOperation {
     let weight: Tensor
     let bias: Tensor
     let epsilon: Double
+    /// The bias that was added to the branch last, unrecorded, [columns]: its gradient comes with the branch's.
+    var branchBias: Tensor?
+    /// Whether the output is handed out twice, to two readers: their gradients are then added where they are read.
+    var isForked = false
 
     var onHost: BothPasses? {
         get throws {
-            guard hasColumns, residual.fitsElementwiseHostKernels(with: [branch, weight, bias]),
+            guard hasColumns, branchBias == nil, !isForked,
+                residual.fitsElementwiseHostKernels(with: [branch, weight, bias]),
                 branch != nil || residual.dtype == .float32
             else { return nil }
-            return try passes(outputOnHost, gradientsOnHost)
+            return try passes(outputOnHost) { gradients, statistics in
+                let found = try gradientsOnHost(gradients[0], statistics)
+                return branch == nil ? [found[0], found[2], found[3]] : found
+            }
         }
     }
 
     var onDevice: BothPasses? {
         get throws {
-            guard let branch, hasColumns, residual.fitsDeviceKernels(with: [branch, weight, bias]),
-                ResidualNormKernel.supports(columns: weight.count)
+            guard let branch, supportsGPU, branch.fitsDeviceKernels, branch.dtype == residual.dtype,
+                branch.device == residual.device
             else { return nil }
             return try passes({ try outputOnDevice(branch, $0) }, { try gradientsOnDevice($0, branch, $1) })
         }
@@ -34,18 +42,27 @@ struct ResidualNorm: FusedOperation {
 
     private var hasColumns: Bool { residual.size(-1) == weight.count }
 
-    /// Makes the passes from those that take `statistics`, FP32 [2, rows]: each row's mean and inverse deviation.
+    /// Whether the kernels for GPUs support the residual with any branch like it.
+    var supportsGPU: Bool {
+        hasColumns && residual.fitsDeviceKernels(with: [weight, bias, branchBias])
+            && ResidualNormKernel.supports(columns: weight.count)
+    }
+
+    /// Makes the passes from those that take `statistics`, FP32 [2, rows]: each row's mean and inverse deviation; the
+    /// second takes the gradients of the output's readers.
     private func passes(
         _ output: @escaping (_ statistics: Tensor) throws -> Tensor,
-        _ gradients: @escaping (_ gradient: Tensor, _ statistics: Tensor) throws -> [Tensor]
+        _ gradients: @escaping (_ gradients: [Tensor], _ statistics: Tensor) throws -> [Tensor]
     ) throws -> BothPasses {
         let statistics = try Tensor.empty([2, residual.count / residual.size(-1)], device: residual.device)
         return BothPasses(
-            forward: { [try output(statistics)] },
+            forward: {
+                let output = try output(statistics)
+                return isForked ? [output, output] : [output]
+            },
             backward: { incoming, needed in
-                guard let gradient = try incoming[0]?.contiguous() else { return needed.map { _ in nil } }
-                let found = try gradients(gradient, statistics)
-                return branch == nil ? [found[0], found[2], found[3]] : found
+                let arrived = try incoming.compactMap { try $0?.contiguous() }
+                return arrived.isEmpty ? needed.map { _ in nil } : try gradients(arrived, statistics)
             })
     }
 
@@ -100,20 +117,23 @@ struct ResidualNorm: FusedOperation {
         return output
     }
 
-    /// Returns the gradients of residual, branch, weight and bias.
-    private func gradientsOnDevice(_ gradient: Tensor, _ branch: Tensor, _ statistics: Tensor) throws -> [Tensor] {
+    /// Returns the gradients of residual, branch, weight and bias, and of the branch's bias if there is one.
+    private func gradientsOnDevice(_ gradients: [Tensor], _ branch: Tensor, _ statistics: Tensor) throws -> [Tensor] {
         let (rows, columns) = (statistics.size(1), residual.size(-1))
         let own = try residual.emptyLike()
         // Without dropout both inputs have the same gradient.
         let other = try mask.bound > 0 ? residual.emptyLike() : own
+        let sumCount = branchBias == nil ? 2 : 3
         let sums = try Tensor.empty(
-            [ResidualNormBackwardKernel.blocks(rows: rows), 2 * columns], device: residual.device)
+            [ResidualNormBackwardKernel.blocks(rows: rows), sumCount, columns], device: residual.device)
         try ResidualNormBackwardKernel(
             residual: residual, branch: branch, weight: weight, means: statistics.selected(0, 0),
-            inverses: statistics.selected(0, 1), gradient: gradient, residualGradient: own, branchGradient: other,
-            sums: sums, mask: mask
+            inverses: statistics.selected(0, 1), gradient: gradients[0],
+            second: gradients.count > 1 ? gradients[1] : nil, residualGradient: own, branchGradient: other, sums: sums,
+            mask: mask
         ).launch()
-        let both = try sums.deviceColumnSums(as: residual.dtype).viewed(2, columns)
-        return [own, other, try both.selected(0, 0), try both.selected(0, 1)]
+        let totals = try sums.viewed(-1, sumCount * columns).deviceColumnSums(as: residual.dtype)
+            .viewed(sumCount, columns)
+        return try [own, other] + (0..<sumCount).map { try totals.selected(0, $0) }
     }
 }

@@ -42,7 +42,7 @@ struct ResidualNormKernel: DeviceKernel {
     }
 }
 
-/// The gradients of both inputs, and each block's sums [2, columns] of the gradients of weight and bias.
+/// The gradients of both inputs, and each block's sums of the gradients of weight, bias and, if they are wanted, branch.
 struct ResidualNormBackwardKernel: DeviceKernel {
     let residual: Tensor
     let branch: Tensor
@@ -51,16 +51,18 @@ struct ResidualNormBackwardKernel: DeviceKernel {
     let means: Tensor
     let inverses: Tensor
     let gradient: Tensor
+    /// To be added to the gradient, if there is one.
+    let second: Tensor?
     let residualGradient: Tensor
     let branchGradient: Tensor
-    /// FP32 [blocks, 2 · columns].
+    /// FP32 [blocks, 2 or 3, columns].
     let sums: Tensor
     let mask: DropoutMask
 
-    /// Returns the number of blocks: about four for each multiprocessor of a large GPU.
+    /// Returns the number of blocks: about five for each multiprocessor of a large GPU.
     ///
     /// It depends on the shape only, like the order of the sums.
-    static func blocks(rows: Int) -> Int { min((rows + ResidualNormKernel.warps - 1) / ResidualNormKernel.warps, 528) }
+    static func blocks(rows: Int) -> Int { min((rows + ResidualNormKernel.warps - 1) / ResidualNormKernel.warps, 660) }
 
     /// The steps of rows of up to 768 elements, which need fewer registers.
     private static let narrowSteps = 6
@@ -75,9 +77,10 @@ struct ResidualNormBackwardKernel: DeviceKernel {
     static let parameters: [KernelParameter<Self>] = [
         .reads("residual", \.residual), .reads("branch", \.branch), .reads("weight", \.weight),
         .reads("means", as: .float, \.means), .reads("inverses", as: .float, \.inverses),
-        .reads("gradient", \.gradient),
+        .reads("gradient", \.gradient), .reads("second", \.second),
         .writes("residual_gradient", \.residualGradient), .writes("branch_gradient", \.branchGradient),
         .writes("sums", as: .float, \.sums), .int64("rows", \.means.count), .int32("columns") { $0.residual.size(-1) },
+        .int32("sum_count") { $0.sums.size(1) },
         .reads("base", as: .seed, \.mask.seed.base), .uint64("offset", \.mask.seed.offset),
         .uint32("bound", \.mask.bound), .float("scale", \.mask.scale),
     ]

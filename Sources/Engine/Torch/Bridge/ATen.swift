@@ -21,6 +21,7 @@ enum ATen {
     static let abs = TorchOperator("aten::abs")
     static let pow = TorchOperator("aten::pow", "Tensor_Scalar")
     static let clampMin = TorchOperator("aten::clamp_min")
+    static let clampMax = TorchOperator("aten::clamp_max")
 
     // Comparison and selection
     static let eq = TorchOperator("aten::eq", "Tensor")

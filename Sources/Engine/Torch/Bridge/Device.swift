@@ -19,11 +19,15 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// Set once, when a GPU is first asked for, so that a program may still decide otherwise.
+    private static let sumsInFP32: Void = { LibTorch.allowsReducedPrecisionSums = false }()
+
     /// Checks that LibTorch can use the device, loading its CUDA half for a GPU.
     ///
     /// - Throws: `TorchError.unusable` naming what is missing.
     public func load() throws {
         guard case .cuda(let index) = self else { return }
+        _ = Self.sumsInFP32
         if let error = ct_load_cuda() {
             defer { ct_free(error) }
             throw TorchError.unusable(
@@ -49,8 +53,10 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
 
     /// Waits until the device has finished all queued work; returns at once for a CPU.
     ///
-    /// - Throws: `TorchError.operation` when work on the device has failed.
+    /// - Throws: `TorchError.operation` when work on the device has failed; `TorchError.recording` in work that is
+    ///   recorded.
     public func synchronize() throws {
+        try RecordedWork.forbid("\(self) cannot be waited for")
         if case .cuda = self { try TorchError.check(ct_device_synchronize(packed)) }
     }
 
@@ -61,6 +67,18 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
         guard case .cuda = self else { return nil }
         var bytes: Int64 = 0
         try TorchError.check(ct_device_peak_memory(packed, &bytes))
+        return Int(bytes)
+    }
+
+    /// Returns the memory that tensors can still take on a GPU, in bytes; nil for the CPU.
+    ///
+    /// In a ``Rehearsal`` the meta device has no limit.
+    ///
+    /// - Throws: `TorchError.operation` when the driver does not answer.
+    public func freeMemory() throws -> Int? {
+        guard case .cuda = self else { return self == .meta && Rehearsal.isRunning ? .max : nil }
+        var bytes: Int64 = 0
+        try TorchError.check(ct_device_free_memory(packed, &bytes))
         return Int(bytes)
     }
 

@@ -16,23 +16,32 @@ public final class Generator: @unchecked Sendable {
     }
 
     /// Makes a generator of its own.
+    ///
+    /// - Throws: `TorchError.runtime` without the device; `TorchError.recording` in work that is recorded.
     public convenience init(seed: Int64, device: Device = .cpu) throws {
+        try RecordedWork.forbid("a generator cannot be seeded")
         var made: ct_generator?
-        try TorchError.check(ct_generator_create(device.packed, UInt64(bitPattern: seed), &made))
+        try TorchError.check(ct_generator_create(Self.place(device).packed, UInt64(bitPattern: seed), &made))
         guard let made else { throw TorchError.runtime("LibTorch made no generator on \(device)") }
         self.init(adopting: made)
     }
 
+    /// Returns the device of a generator: the meta device has none of its own.
+    private static func place(_ device: Device) -> Device { device == .meta ? .cpu : device }
+
     /// LibTorch's default generator, which operators use when no other is given.
     public static func standard(on device: Device = .cpu) throws -> Generator {
         var found: ct_generator?
-        try TorchError.check(ct_generator_default(device.packed, &found))
+        try TorchError.check(ct_generator_default(Self.place(device).packed, &found))
         guard let found else { throw TorchError.runtime("LibTorch has no default generator on \(device)") }
         return Generator(adopting: found)
     }
 
     /// Restarts the stream from a seed.
+    ///
+    /// - Throws: `TorchError.recording` in work that is recorded.
     public func seed(_ seed: Int64) throws {
+        try RecordedWork.forbid("a generator cannot be seeded")
         try withExtendedLifetime(self) {
             try TorchError.check(ct_generator_seed(handle, UInt64(bitPattern: seed)))
         }

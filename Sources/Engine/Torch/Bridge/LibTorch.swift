@@ -26,6 +26,16 @@ public enum LibTorch {
     /// LibTorch's own defaults differ between matrix products and convolutions; this sets both.
     public static func allowTF32(_ allowed: Bool) { ct_allow_tf32(allowed) }
 
+    /// Whether CUDA devices may add up the parts of a half-precision product in half precision.
+    ///
+    /// A product with few results of many summands, such as the gradient of the extractor's weights, is divided among a
+    /// GPU's processors, and LibTorch's default rounds each part's sum. ``Device/load()`` turns that off: the parts are
+    /// added in FP32.
+    public static var allowsReducedPrecisionSums: Bool {
+        get { ct_allows_reduced_sums() }
+        set { ct_allow_reduced_sums(newValue) }
+    }
+
     /// Keeps the memory of freed tensors in the process for reuse.
     ///
     /// The C library returns large blocks to the system at once, and gets them back page by page: up to half the time

@@ -1,25 +1,44 @@
 import CW2VLibTorch
 
+/// A collective's place in its library.
+///
+/// `@unchecked Sendable` is safe: the handle never changes, and c10d's works may be asked from any thread.
+final class CollectiveWork: @unchecked Sendable {
+    fileprivate let handle: ct_work
+    /// The time of its start.
+    let began = ContinuousClock.now
+
+    init(adopting handle: ct_work) { self.handle = handle }
+
+    deinit { ct_work_release(handle) }
+
+    /// Whether the collective has ended, well or not.
+    var hasEnded: Bool { ct_work_is_completed(handle) != 0 }
+}
+
 /// A collective in progress; it holds its tensors until it has ended.
 public final class Collective {
-    private let handle: ct_work
+    private let work: CollectiveWork
+    private var handle: ct_work { work.handle }
     private let tensors: [Tensor]
-    private let timeout: Double
+    /// The longest time to wait, in seconds; `nil` if only the device's queue waits.
+    private let timeout: Double?
 
-    init(adopting handle: ct_work, tensors: [Tensor], timeout: Double) {
-        self.handle = handle
+    init(_ work: CollectiveWork, tensors: [Tensor], timeout: Double?) {
+        self.work = work
         self.tensors = tensors
         self.timeout = timeout
     }
 
-    deinit { ct_work_release(handle) }
-
     /// Waits for the end; afterward the tensors hold the result.
+    ///
+    /// On a GPU the work that is issued next waits, and the host does not: a process that is gone shows when a result is
+    /// read (``ProcessGroup/longestUnfinished``).
     ///
     /// - Throws: `TorchError.communication` if a process is gone or time runs out.
     public func wait() throws {
         try withExtendedLifetime((self, tensors)) {
-            try TorchError.checkCommunication(ct_work_wait(handle, milliseconds(timeout)))
+            try TorchError.checkCommunication(ct_work_wait(handle, timeout.map(milliseconds) ?? 0))
         }
     }
 

@@ -17,6 +17,9 @@ public final class ProcessGroup: @unchecked Sendable {
     // c10d's group keeps using the store that it was created with.
     private let store: TCPStore
     private let collectives = Atomic<Int>(0)
+    /// Whether the host does not wait for collectives; their ends are then observed.
+    private let waitsOnDevice: Bool
+    private let unfinished = Mutex<[CollectiveWork]>([])
 
     /// The number of collectives that this process has started; equal in every process, except for those still awaited.
     public var collectivesBegun: Int { collectives.load(ordering: .relaxed) }
@@ -46,8 +49,18 @@ public final class ProcessGroup: @unchecked Sendable {
     ///   - address: This machine's address to use if no interface is given; `nil` for that of its host name.
     ///   - timeout: The maximum duration of joining or of a collective, in seconds.
     /// - Throws: `TorchError.communication` if the others do not join in time.
-    public init(
+    public convenience init(
         gloo store: TCPStore, name: String, interface: String?, address: String?, rank: Int, size: Int, timeout: Double
+    ) throws {
+        try self.init(
+            gloo: store, name: name, interface: interface, address: address, rank: rank, size: size, timeout: timeout,
+            waitsOnDevice: false)
+    }
+
+    /// Joins such a group, whose collectives may be observed like those of GPUs, in tests.
+    init(
+        gloo store: TCPStore, name: String, interface: String?, address: String?, rank: Int, size: Int, timeout: Double,
+        waitsOnDevice: Bool
     ) throws {
         var made: ct_process_group?
         try withExtendedLifetime(store) {
@@ -58,6 +71,7 @@ public final class ProcessGroup: @unchecked Sendable {
         guard let made else { throw TorchError.runtime("LibTorch made no process group") }
         handle = made
         isNCCL = false
+        self.waitsOnDevice = waitsOnDevice
         self.store = store
         self.rank = rank
         self.size = size
@@ -81,6 +95,7 @@ public final class ProcessGroup: @unchecked Sendable {
         guard let made else { throw TorchError.runtime("LibTorch made no process group") }
         handle = made
         isNCCL = true
+        waitsOnDevice = true
         self.store = store
         self.rank = rank
         self.size = size
@@ -186,7 +201,24 @@ public final class ProcessGroup: @unchecked Sendable {
             var work: ct_work?
             try TorchError.checkCommunication(body(&work))
             guard let work else { throw TorchError.runtime("LibTorch started no collective") }
-            return Collective(adopting: work, tensors: tensors, timeout: timeout)
+            let own = CollectiveWork(adopting: work)
+            if waitsOnDevice {
+                unfinished.withLock { all in
+                    // They end in order. Nobody else may ask for a while.
+                    all.removeFirst(all.prefix { $0.hasEnded }.count)
+                    all.append(own)
+                }
+            }
+            return Collective(own, tensors: tensors, timeout: waitsOnDevice ? nil : timeout)
+        }
+    }
+
+    /// The time since the start of the oldest collective that has not ended, where only a GPU waits for them: more than
+    /// ``timeout`` means that another process is gone or hangs. `nil` if all have ended.
+    public var longestUnfinished: Duration? {
+        unfinished.withLock { all in
+            all.removeFirst(all.prefix { $0.hasEnded }.count)
+            return all.first.map { .now - $0.began }
         }
     }
 }

@@ -13,7 +13,7 @@ public struct DropoutSeed: Sendable {
 
     /// Returns base + offset, waiting for the device that holds the base.
     package func number() throws -> UInt64 {
-        try base.map { UInt64(bitPattern: try $0.elements(Int64.self)[0]) &+ offset } ?? offset
+        try base.map { UInt64(bitPattern: try $0.elementsForHost(Int64.self)[0]) &+ offset } ?? offset
     }
 }
 

@@ -27,7 +27,11 @@ public final class FlatParameters {
     private let parameters: [NamedParameter]
     private let shapes: [[Int]]
     /// The rounded parameters that the module computes with, and their gradients, in the same layout.
-    private var lowered: (values: Tensor, gradients: Tensor)?
+    package private(set) var lowered: (values: Tensor, gradients: Tensor)?
+    /// Whether the optimizer has rounded the parameters for the module already, since ``publish()`` was called last.
+    package var isRounded = false
+    /// Whether the optimizer has set all gradients to zero already, since ``clearGradients()`` was called last.
+    package var isCleared = false
     /// The parameters that the module uses in FP32, end to end, where the FP32 masters are sharded.
     private var exact: ExactParameters?
 
@@ -129,7 +133,8 @@ public final class FlatParameters {
     /// - Throws: `TorchError.communication` if a process is gone.
     public func publish() throws {
         try withoutGradient {
-            try lowered?.values.rows(own).copy(from: masters)
+            if !isRounded { try lowered?.values.rows(own).copy(from: masters) }
+            isRounded = false
             try exact?.copy(own, from: masters)
         }
         guard let group else { return }
@@ -145,6 +150,18 @@ public final class FlatParameters {
     /// - Throws: `TorchError.communication` if a process is gone.
     public func gatherGradients() throws {
         for collective in try group?.allGatherInPlace(gradients) ?? [] { try collective.wait() }
+    }
+
+    /// Returns the norm of each parameter's gradient, without those of other processes' shards: [parameters].
+    package func gradientNorms() throws -> Tensor {
+        try withoutGradient {
+            let parts = try ranges.map(gradients.rows)
+            let values = try ATen.foreachNorm.values(.tensors(parts), .int(2))
+            guard case .tensors(let norms)? = values.first else {
+                throw TorchError.operation("\(ATen.foreachNorm.name): expected a list of norms")
+            }
+            return try .stack(norms.compactMap { $0 })
+        }
     }
 
     /// Returns the part of a buffer of this layout that belongs to a parameter, in the parameter's shape.
@@ -231,6 +248,8 @@ public final class FlatParameters {
 
     /// Sets all gradients to zero.
     public func clearGradients() throws {
+        defer { isCleared = false }
+        guard !isCleared else { return }
         try gradients.zeroInPlace()
         try lowered?.gradients.zeroInPlace()
     }
@@ -240,8 +259,21 @@ public final class FlatParameters {
 ///
 /// Where they are sharded, the norm covers all shards, and all processes must call this.
 public func gradientNorm(_ groups: [FlatParameters]) throws -> Double {
-    let squares = try groups.map { group in
+    try Tensor.gathering(numbers: squaredNorms(groups)).elements(Double.self).reduce(0, +).squareRoot()
+}
+
+/// Returns the same norm on the parameters' device, an FP64 scalar; the host does not wait.
+///
+/// - Throws: `TorchError.operation` without groups.
+package func gradientNorm(onDevice groups: [FlatParameters]) throws -> Tensor {
+    let squares = try squaredNorms(groups)
+    guard let first = squares.first else { throw TorchError.operation("there are no gradients") }
+    return try squares.dropFirst().reduce(first) { try $0 + $1 }.squareRoot()
+}
+
+/// Returns the squared norm of each group's gradients, FP64 scalars.
+private func squaredNorms(_ groups: [FlatParameters]) throws -> [Tensor] {
+    try groups.map { group in
         try group.summed(group.gradients.rows(group.own).norm().to(dtype: .float64).squared())
     }
-    return try Tensor.gathering(numbers: squares).elements(Double.self).reduce(0, +).squareRoot()
 }

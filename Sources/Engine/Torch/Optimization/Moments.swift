@@ -27,11 +27,11 @@ public final class Moments {
     /// The running mean of squared gradients, [elements of the parameters' `own`].
     public let second: Tensor
     /// The number of updates made so far.
-    public internal(set) var updates = 0
+    public package(set) var updates = 0
     private let parameters: FlatParameters
 
     /// Starts from zero.
-    init(_ parameters: FlatParameters) throws {
+    package init(_ parameters: FlatParameters) throws {
         self.parameters = parameters
         first = try parameters.masters.zerosLike()
         second = try parameters.masters.zerosLike()

@@ -66,8 +66,11 @@ public struct Profile: Sendable {
     }
 
     /// Records as ``record(on:_:)`` does, by a clock that counts seconds from 0.
-    static func record(
-        on device: Device = .cpu, clock: @escaping @Sendable () -> Double, _ body: () throws -> Void
+    ///
+    /// - Parameter stagesOnly: Whether operators and backward passes are not observed, which costs least.
+    package static func record(
+        on device: Device = .cpu, clock: @escaping @Sendable () -> Double, stagesOnly: Bool = false,
+        _ body: () throws -> Void
     ) throws -> Profile {
         let began = current.withLock { recording in
             guard recording == nil else { return false }
@@ -79,8 +82,8 @@ public struct Profile: Sendable {
             recordingFlag.store(false, ordering: .releasing)
             current.withLock { $0 = nil }
         }
-        try TorchError.check(ct_observe(observe))
-        defer { ct_free(ct_observe(nil)) }
+        if !stagesOnly { try TorchError.check(ct_observe(observe)) }
+        defer { if !stagesOnly { ct_free(ct_observe(nil)) } }
         recordingFlag.store(true, ordering: .releasing)
         try body()
         return current.withLock { recording in

@@ -4,34 +4,29 @@ import Synchronization
 ///
 /// Shapes repeat, above all in services and benchmarks, and an upload takes as long as a small kernel.
 final class DeviceConstants: Sendable {
-    fileprivate struct Key: Hashable {
+    /// What determines a constant.
+    struct Key: Hashable {
         let purpose: String
         let shape: [Int]
         let dtype: DType
         let device: Device
+
+        init(purpose: String, shape: [Int], dtype: DType, device: Device) {
+            (self.purpose, self.shape, self.dtype, self.device) = (purpose, shape, dtype, device)
+        }
+
+        init(_ constant: ShapeConstant, on device: Device) {
+            self.init(purpose: constant.purpose, shape: constant.shape, dtype: constant.dtype, device: device)
+        }
     }
 
     /// The constants that some work uses: recorded work holds only their addresses, and cannot upload any.
     final class Uses: Sendable {
         private let tensors = Mutex<[Key: Tensor]>([:])
 
-        fileprivate func find(_ key: Key) -> Tensor? { tensors.withLock { $0[key] } }
-        fileprivate func note(_ tensor: Tensor, for key: Key) { tensors.withLock { $0[key] = tensor } }
-
-        /// Collects the constants that `body` uses, on LibTorch's threads too, and finds those collected before.
-        func noted<Result>(_ body: () throws -> Result) rethrows -> Result {
-            DeviceConstants.noting.withLock { $0.append(self) }
-            defer {
-                DeviceConstants.noting.withLock { all in
-                    if let place = all.lastIndex(where: { $0 === self }) { all.remove(at: place) }
-                }
-            }
-            return try body()
-        }
+        func find(_ key: Key) -> Tensor? { tensors.withLock { $0[key] } }
+        func note(_ tensor: Tensor, for key: Key) { tensors.withLock { $0[key] = tensor } }
     }
-
-    /// The work that is running for the first time, or being recorded.
-    private static let noting = Mutex<[Uses]>([])
 
     private struct Entry {
         let tensor: Tensor
@@ -48,51 +43,72 @@ final class DeviceConstants: Sendable {
     /// - Parameter capacity: The maximum number of elements kept.
     init(capacity: Int) { self.capacity = capacity }
 
-    private let state = Mutex<(entries: [Key: Entry], elements: Int, uses: Int)>(([:], 0, 0))
+    private typealias State = (entries: [Key: Entry], elements: Int, uses: Int)
 
-    func tensor(
-        _ purpose: String, _ shape: [Int], _ dtype: DType, on device: Device, make: () throws -> [Int]
-    ) throws -> Tensor {
-        let key = Key(purpose: purpose, shape: shape, dtype: dtype, device: device)
-        let noting = Self.noting.withLock { $0 }
-        let noted = noting.lazy.compactMap { $0.find(key) }.first
-        let found =
-            try noted
-            ?? state.withLock { state in
-                state.uses += 1
-                if var entry = state.entries[key] {
-                    entry.lastUse = state.uses
-                    state.entries[key] = entry
-                    return entry.tensor
-                }
-                let made = try Tensor(make()).to(dtype: dtype).to(device: device)
-                state.entries[key] = Entry(tensor: made, lastUse: state.uses)
-                state.elements += made.count
-                while state.elements > capacity, state.entries.count > 1,
-                    let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
-                {
-                    state.entries[oldest.key] = nil
-                    state.elements -= oldest.value.tensor.count
-                }
-                return made
+    private let state = Mutex<State>(([:], 0, 0))
+
+    func tensor(_ key: Key, make: () throws -> [Int]) throws -> Tensor {
+        try state.withLock { state in
+            state.uses += 1
+            if var entry = state.entries[key] {
+                entry.lastUse = state.uses
+                state.entries[key] = entry
+                return entry.tensor
             }
-        for uses in noting { uses.note(found, for: key) }
-        return found
+            let made = try Tensor(make()).to(dtype: key.dtype).to(device: key.device)
+            keep(made, for: key, &state)
+            return made
+        }
+    }
+
+    /// Returns whether a constant is on a device.
+    func has(_ constant: ShapeConstant, on device: Device) -> Bool {
+        let key = Key(constant, on: device)
+        return state.withLock { $0.entries[key] != nil }
+    }
+
+    /// Keeps a constant that came with a batch.
+    func insert(_ tensor: Tensor, for constant: ShapeConstant, on device: Device) {
+        let key = Key(constant, on: device)
+        state.withLock { state in
+            guard state.entries[key] == nil else { return }
+            state.uses += 1
+            keep(tensor, for: key, &state)
+        }
+    }
+
+    private func keep(_ tensor: Tensor, for key: Key, _ state: inout State) {
+        state.entries[key] = Entry(tensor: tensor, lastUse: state.uses)
+        state.elements += tensor.count
+        while state.elements > capacity, state.entries.count > 1,
+            let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
+        {
+            state.entries[oldest.key] = nil
+            state.elements -= oldest.value.tensor.count
+        }
     }
 }
 
 extension Tensor {
     /// Returns integers that a shape determines.
     ///
-    /// On a device the tensor is cached and shared: it must not be written to.
+    /// On a device, and in recorded work, the tensor is cached and shared: it must not be written to.
     ///
     /// - Parameter purpose: The meaning of the numbers; together with `shape` it determines them.
     /// - Returns: [count].
-    /// - Throws: Any error of `make`.
+    /// - Throws: Any error of `make`; `TorchError.recording` if recorded work uses it without having used it before.
     public static func constant(
         _ purpose: String, _ shape: [Int], as dtype: DType = .int64, on device: Device, make: () throws -> [Int]
     ) throws -> Tensor {
-        guard device != .cpu else { return try Tensor(make()).to(dtype: dtype) }
-        return try DeviceConstants.shared.tensor(purpose, shape, dtype, on: device, make: make)
+        let key = DeviceConstants.Key(purpose: purpose, shape: shape, dtype: dtype, device: device)
+        if let work = RecordedWork.current {
+            return try work.constant(key) { try DeviceConstants.shared.tensor(key, make: make) }
+        }
+        guard device != .cpu else {
+            let made = try Tensor(make()).to(dtype: dtype)
+            if UploadLog.isNew(purpose, shape, dtype) { UploadLog.note(made) }
+            return made
+        }
+        return try DeviceConstants.shared.tensor(key, make: make)
     }
 }

@@ -77,6 +77,9 @@ extension Tensor {
     /// Returns each element, or the bound where the element is below it.
     public func clamped(below bound: Double) throws -> Tensor { try ATen.clampMin(.tensor(self), .double(bound)) }
 
+    /// Returns each element, or the bound where the element is above it.
+    public func clamped(above bound: Double) throws -> Tensor { try ATen.clampMax(.tensor(self), .double(bound)) }
+
     // MARK: Comparison and selection
 
     /// Returns a mask of the elements that equal those of the other tensor.
@@ -89,6 +92,8 @@ extension Tensor {
     public func not() throws -> Tensor { try ATen.logicalNot(.tensor(self)) }
     /// Returns a mask of the elements for which both masks are true.
     public func and(_ other: Tensor) throws -> Tensor { try ATen.logicalAnd(.tensor(self), .tensor(other)) }
+    /// Returns a mask of the elements that are neither infinite nor NaN.
+    public func finiteMask() throws -> Tensor { try ATen.isFinite(.tensor(self)) }
     /// Returns whether every element is finite.
     public func isFinite() throws -> Bool { try ATen.all(.tensor(ATen.isFinite(.tensor(self)))).item() != 0 }
     /// Returns the elements of `first` where the mask is true, and of `second` elsewhere.
@@ -195,7 +200,16 @@ extension Tensor {
         try ATen.mulScalarInPlace.run(.tensor(self), .double(factor))
     }
     /// Copies elements, converted and broadcast as needed: self ← source.
-    public func copy(from source: Tensor) throws { try ATen.copyInPlace.run(.tensor(self), .tensor(source)) }
+    public func copy(from source: Tensor) throws {
+        if source.device == .cpu, device != .cpu {
+            try RecordedWork.forbid("\(source) cannot be copied to \(device)")
+            UploadLog.note(source)
+        }
+        try ATen.copyInPlace.run(.tensor(self), .tensor(source))
+    }
+    /// Copies elements between a device and page-locked host memory, which LibTorch keeps until they are copied; the
+    /// host does not wait.
+    func queueCopy(from source: Tensor) throws { try ATen.copyInPlace.run(.tensor(self), .tensor(source), .bool(true)) }
     /// Sets all elements to 0.
     public func zeroInPlace() throws { try ATen.zeroInPlace.run(.tensor(self)) }
     /// Sets all elements to a number.

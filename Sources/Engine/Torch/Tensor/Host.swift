@@ -88,6 +88,7 @@ extension Tensor {
 
     /// Returns the address of the first element, in host memory or on a device.
     package func address() throws -> UnsafeMutableRawPointer {
+        if device == .meta, Rehearsal.isRunning, let address = Rehearsal.address { return address }
         try requireElements()
         return try withHandle { raw in
             var address: UnsafeMutableRawPointer?
@@ -106,12 +107,29 @@ extension Tensor {
 
     /// Returns the elements, copied to the host and converted, row by row.
     ///
-    /// - Throws: `TorchError.runtime` for a tensor on the meta device.
+    /// - Throws: `TorchError.runtime` for a tensor on the meta device; `TorchError.recording` in work that is recorded.
     public func elements<Element: TensorElement & BitwiseCopyable>(_ type: Element.Type = Element.self) throws
         -> [Element]
     {
+        try RecordedWork.forbid("the elements of \(self) cannot be read")
+        return try copiedElements()
+    }
+
+    /// Returns the elements for a computation in host memory, which recorded work repeats.
+    ///
+    /// - Throws: As ``elements(_:)`` for a tensor on a GPU.
+    package func elementsForHost<Element: TensorElement & BitwiseCopyable>(_ type: Element.Type = Element.self) throws
+        -> [Element]
+    {
+        try device == .cpu ? copiedElements() : elements()
+    }
+
+    private func copiedElements<Element: TensorElement & BitwiseCopyable>() throws -> [Element] {
+        if device == .meta, Rehearsal.isRunning {
+            return try Tensor.ones(shape, dtype: Element.dtype).elements(Element.self)
+        }
         try requireElements()
-        let host = try detached().to(dtype: Element.dtype, device: .cpu).contiguous()
+        let host = try detached().fetched(as: Element.dtype).contiguous()
         return try host.withUnsafeMutableBytes { bytes in
             Array(bytes.bindMemory(to: Element.self))
         }

@@ -16,22 +16,30 @@ public struct RowSegments: Sendable {
     /// Makes segments of these lengths.
     ///
     /// - Parameter lengths: The rows of each segment, at least one.
-    public init(_ lengths: [Int], on device: Device) throws {
+    public init(_ lengths: [Int], on device: Device) throws { try self.init(lengths, through: Upload(to: device)) }
+
+    /// Makes segments of these lengths.
+    ///
+    /// - Parameters:
+    ///   - lengths: The rows of each segment, at least one.
+    ///   - upload: Takes the numbers to the device.
+    public init(_ lengths: [Int], through upload: Upload) throws {
         self.lengths = lengths
         var offsets = [0]
         for length in lengths { offsets.append(offsets[offsets.count - 1] + length) }
         let rows = offsets[lengths.count]
-        self.offsets = try lengths.count > 1 ? Tensor(offsets).to(device: device) : nil
+        self.offsets = try lengths.count > 1 ? upload.add(offsets) : nil
         guard Set(lengths).count > 1 else {
             (membership, sizes) = (nil, nil)
             return
         }
-        var flags = [Float](repeating: 0, count: lengths.count * rows)
-        for segment in lengths.indices {
-            for row in offsets[segment]..<offsets[segment + 1] { flags[segment * rows + row] = 1 }
+        membership = try upload.add(Float.self, shape: [lengths.count, rows]) { flags in
+            flags.update(repeating: 0)
+            for segment in lengths.indices {
+                for row in offsets[segment]..<offsets[segment + 1] { flags[segment * rows + row] = 1 }
+            }
         }
-        membership = try Tensor(flags, shape: [lengths.count, rows]).to(device: device)
-        sizes = try Tensor(lengths.map { Float($0) }).to(device: device)
+        sizes = try upload.add(lengths.map { Float($0) })
     }
 
     /// The number of segments.

@@ -17,6 +17,10 @@ extension Tensor {
     public static func empty(_ shape: [Int], dtype: DType = .float32, device: Device = .cpu) throws -> Tensor {
         try create(ATen.empty, shape, dtype, device)
     }
+    /// Returns uninitialized host memory; page-locked, which needs a GPU, it can be copied there while the host goes on.
+    static func empty(_ shape: [Int], dtype: DType, isPinned: Bool) throws -> Tensor {
+        try ATen.empty(.ints(shape), .dtype(dtype), .none, .device(.cpu), .bool(isPinned))
+    }
     /// Returns a tensor filled with one number.
     public static func full(
         _ shape: [Int], _ number: Double, dtype: DType = .float32, device: Device = .cpu
@@ -123,9 +127,20 @@ extension Tensor {
     public func detached() throws -> Tensor { try ATen.detach(.tensor(self)) }
     /// Converts the elements to another type or device; returns the tensor itself where nothing changes.
     ///
-    /// Copies to a GPU do not block: when the call returns, the driver has read the host's memory or keeps it.
+    /// A copy to a GPU of more than 64 KB waits until the GPU has done everything that was queued before; see ``Upload``.
+    ///
+    /// - Throws: `TorchError.recording` for a copy between host and device in work that is recorded.
     public func to(dtype: DType? = nil, device: Device? = nil) throws -> Tensor {
-        let dtype = dtype ?? self.dtype
+        // A CPU stands for a GPU: there, too, a tensor that has to be brought to the device comes from outside.
+        if let device, device == .cpu || self.device == .cpu {
+            try RecordedWork.forbid("\(self) cannot be copied to \(device)")
+        }
+        if device != nil, self.device == .cpu { UploadLog.note(self) }
+        return try converted(to: dtype ?? self.dtype, on: device)
+    }
+    /// Returns the elements in host memory, to be read.
+    func fetched(as dtype: DType) throws -> Tensor { try converted(to: dtype, on: .cpu) }
+    private func converted(to dtype: DType, on device: Device?) throws -> Tensor {
         if let device, device != self.device {
             return try ATen.toDevice(.tensor(self), .device(device), .dtype(dtype), .bool(self.device == .cpu))
         }

@@ -93,6 +93,9 @@ extension MaskingConfiguration {
         + SpanMasking.settings("mask_channel_", "no_mask_channel_", "channels").map { $0.lifted("", \.channel) }
         + [
             Setting(
+                "count", \.time.count, "what decides the number of masked frames: spans, or fixed for the length alone",
+                of: .masking),
+            Setting(
                 "mask_count_multiple", \.time.countMultiple,
                 "round each utterance's number of masked frames down to a multiple of this", of: .masking,
                 in: .atLeast(1)),

@@ -285,3 +285,4 @@ extension ModelConfiguration.ExtractorMode: SettingChoice {}
 extension ModelConfiguration.Activation: SettingChoice {}
 extension HourglassLayout.Resampling: SettingChoice {}
 extension SpanMasking.Selection: SettingChoice {}
+extension SpanMasking.Count: SettingChoice {}

@@ -81,10 +81,18 @@ public struct Conversion: Sendable {
             layer.finalNorm = layerNorm(layer.finalNorm, inFP32: precision.fp32TransformerLayernorm)
             return layer
         case let positions as PositionalConvolution:
-            return format == nil
-                ? PositionalConvolution(sharing: positions) : SpectralPositionalConvolution(sharing: positions)
+            return positionalConvolution(positions)
         default: return module
         }
+    }
+
+    private func positionalConvolution(_ positions: PositionalConvolution) -> PositionalConvolution {
+        if format != nil { return SpectralPositionalConvolution(sharing: positions) }
+        // Exact unless the recipe gives that up: NVIDIA's recipes do not, and `fp32_pos_conv` follows them.
+        if purpose == .training, device != .cpu, precision.mode == .bf16, !precision.fp32PosConv {
+            return BlockPositionalConvolution(sharing: positions)
+        }
+        return PositionalConvolution(sharing: positions)
     }
 
     private func layerNorm(_ norm: LayerNorm, inFP32: Bool) -> LayerNorm {

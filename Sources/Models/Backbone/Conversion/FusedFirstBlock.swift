@@ -18,7 +18,15 @@ final class FusedFirstBlock: RecomputingBlock {
         let (values, recompute) = try normalizedSignalConvolution(
             input.finished(), weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride, rows.layout,
             valid: rows.valid, epsilon: groupNorm.epsilon)
-        return ExtractorActivation(values, recompute: recompute)
+        return ExtractorActivation(values, recompute: rows.kept.contains(.firstLayer) ? nil : recompute)
+    }
+
+    override func shapeConstants(_ rows: ExtractorRows) -> [ShapeConstant] {
+        guard let groupNorm,
+            NormalizedSignalKernels.supports(
+                weight: weight, gain: groupNorm.weight, bias: groupNorm.bias, stride: stride)
+        else { return [] }
+        return [NormalizedSignalKernels.table(rows.layout.kernelRows(valid: rows.valid))]
     }
 
     /// Returns whether the kernels support parts: the statistics come from whole utterances in any case.
@@ -27,7 +35,7 @@ final class FusedFirstBlock: RecomputingBlock {
     }
 
     private func hasKernel(for signal: Tensor, _ norm: RaggedGroupNorm) -> Bool {
-        NormalizedSignalKernels.supports(weight: weight, gain: norm.weight, bias: norm.bias)
+        NormalizedSignalKernels.supports(weight: weight, gain: norm.weight, bias: norm.bias, stride: stride)
             || SignalKernels.supports(signal, weight: weight)
     }
 }

@@ -12,12 +12,16 @@ final class FusedSelfAttention: SelfAttention {
         super.init(sharing: other)
     }
 
+    override func shapeConstants(_ layout: RaggedLayout) -> [ShapeConstant] {
+        projection.weight.supportsRaggedSelfAttention(heads: heads) ? [layout.offsetsConstant] : []
+    }
+
     override func context(_ input: Tensor, _ layout: RaggedLayout, _ mode: Module.Mode) throws -> Tensor {
         if projection.weight.supportsRaggedSelfAttention(heads: heads), dropout < 1 {
             let drops = dropout > 0 ? mode.nextDropoutSeed().map { WeightDropout(dropout, $0) } : nil
             let (fused, bias) = try projection.withUnrecordedBias(input)
             return try fused.raggedSelfAttention(
-                offsets: layout.offsets(on: fused.device), longest: layout.lengths.max() ?? 0, heads: heads,
+                offsets: layout.offsetsConstant(on: fused.device), longest: layout.lengths.max() ?? 0, heads: heads,
                 dropout: drops, bias: bias)
         }
         let fused = try projection(input)

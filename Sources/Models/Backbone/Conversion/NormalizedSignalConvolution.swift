@@ -26,16 +26,16 @@ func normalizedSignalConvolution(
     _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
     epsilon: Double
 ) throws -> (output: Tensor, recompute: () throws -> Tensor) {
-    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias) {
-        let utterances = layout.lengths.indices.map { (layout.offsets[$0], layout.lengths[$0], valid[$0]) }
+    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias, stride: stride) {
         let (output, recompute) = try NormalizedSignalKernels(
-            signal.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride, utterances: utterances
+            signal.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride,
+            utterances: layout.kernelRows(valid: valid)
         )(epsilon: epsilon)
         return (output, recompute)
     }
     let (channels, kernel) = (weight.size(0), weight.size(2))
-    let taps = try weight.elements(Double.self)
-    let gains = try gain.elements(Double.self)
+    let taps = try weight.elementsForHost(Double.self)
+    let gains = try gain.elementsForHost(Double.self)
     let parts = try normalizedWindows(
         signal, weight, gain: gain, bias: bias, stride: stride, layout, valid: valid, epsilon: epsilon)
     func convolve() throws -> Tensor {
@@ -70,6 +70,15 @@ func normalizedSignalConvolution(
     return (output, convolve)
 }
 
+extension RaggedLayout {
+    /// Returns the utterances' rows for the kernels.
+    ///
+    /// - Parameter valid: The number of rows of each that are frames.
+    func kernelRows(valid: [Int]) -> [NormalizedSignalKernels.Rows] {
+        lengths.indices.map { (offsets[$0], lengths[$0], valid[$0]) }
+    }
+}
+
 /// Whole utterances, whose statistics are used when only parts of them are convolved.
 struct SignalSource {
     /// All their samples, [rows · stride, 1].
@@ -98,12 +107,10 @@ func normalizedSignalConvolution(
     parts signal: Tensor, _ layout: RaggedLayout, of source: SignalSource, _ weight: Tensor, gain: Tensor, bias: Tensor,
     stride: Int, epsilon: Double
 ) throws -> Tensor {
-    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias) {
-        let whole = source.layout
-        let utterances = whole.lengths.indices.map { (whole.offsets[$0], whole.lengths[$0], source.valid[$0]) }
+    if NormalizedSignalKernels.supports(weight: weight, gain: gain, bias: bias, stride: stride) {
         let kernels = try NormalizedSignalKernels(
             source.samples.to(dtype: .float32), weight: weight, gain: gain, bias: bias, stride: stride,
-            utterances: utterances)
+            utterances: source.layout.kernelRows(valid: source.valid))
         let parts = layout.lengths.indices.map { (layout.offsets[$0], layout.lengths[$0], source.owners[$0]) }
         return try kernels.convolving(signal.to(dtype: .float32), parts: parts, epsilon: epsilon)
     }
@@ -126,8 +133,8 @@ private func normalizedWindows(
     _ signal: Tensor, _ weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, _ layout: RaggedLayout, valid: [Int],
     epsilon: Double
 ) throws -> [NormalizedWindows] {
-    let taps = try weight.elements(Double.self)
-    let (gains, shifts) = try (gain.elements(Double.self), bias.elements(Double.self))
+    let taps = try weight.elementsForHost(Double.self)
+    let (gains, shifts) = try (gain.elementsForHost(Double.self), bias.elementsForHost(Double.self))
     return try (0..<layout.count).map { utterance in
         let windows = SignalKernels.Windows(
             signal, from: layout.offsets[utterance] * stride, kernel: weight.size(2), stride: stride)

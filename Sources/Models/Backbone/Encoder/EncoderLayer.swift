@@ -26,24 +26,29 @@ package final class EncoderLayer: Module {
     ///   - input: [frames, channels].
     ///   - rows: The frames whose results are needed, int64, each at most once; `nil` for all. They attend to all
     ///     frames.
+    ///   - kept: The activations that are kept for the backward pass instead of being recomputed.
     /// - Returns: [frames, channels], or only the rows that are needed.
     func callAsFunction(
-        _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
-    ) throws -> Tensor {
-        func attend(_ input: Tensor) throws -> Tensor {
-            try profiled(.attention) { try attention(input, layout, readRows: rows, mode) }
+        _ input: ResidualStream, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode,
+        keeping kept: KeptActivations = []
+    ) throws -> ResidualStream {
+        func attend(_ input: Tensor, recordsBias: Bool = true) throws -> Branch {
+            try profiled(.attention) {
+                try attention.branch(input, layout, readRows: rows, recordsBias: recordsBias, mode)
+            }
         }
-        let residual = try rows.map(input.takingRows) ?? input
+        func transform(_ input: Tensor, recordsBias: Bool = true) throws -> Branch {
+            try profiled(.feedForward) { try feedForward.branch(input, recordsBias: recordsBias, mode, keeping: kept) }
+        }
+        let residual = try rows.map(input.residual.takingRows) ?? input.residual
         if normFirst {
-            let hidden = try residual + attend(attentionNorm(input)).dropout(dropout, mode)
-            return try hidden + transform(finalNorm(hidden), mode).dropout(dropout, mode)
+            let hidden = try residual + attend(attentionNorm(input.branch)).values.dropout(dropout, mode)
+            return try ResidualStream(hidden + transform(finalNorm(hidden)).values.dropout(dropout, mode))
         }
-        // norm(x, adding: y, dropout: p) is LayerNorm(x + dropout(y)), in one pass over memory.
-        let hidden = try attentionNorm(residual, adding: attend(input), dropout: dropout, mode)
-        return try finalNorm(hidden, adding: transform(hidden, mode), dropout: dropout, mode)
-    }
-
-    private func transform(_ input: Tensor, _ mode: Mode) throws -> Tensor {
-        try profiled(.feedForward) { try feedForward(input, mode) }
+        // norm(x, joining: y, dropout: p) is LayerNorm(x + dropout(y)), in one pass over memory.
+        let attended = try attend(input.branch, recordsBias: !attentionNorm.sumsGradients(of: residual))
+        let hidden = try attentionNorm(residual, joining: attended, dropout: dropout, mode)
+        let transformed = try transform(hidden.branch, recordsBias: !finalNorm.sumsGradients(of: hidden.residual))
+        return try finalNorm(hidden.residual, joining: transformed, dropout: dropout, mode)
     }
 }

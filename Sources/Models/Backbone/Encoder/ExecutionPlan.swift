@@ -8,6 +8,8 @@ public struct ExecutionPlan: Sendable, Equatable {
     public var skipsUnreadFrames = true
     /// Whether the contrastive loss keeps its logits even if a kernel does not need them.
     public var keepsLogits = false
+    /// The activations that are kept for the backward pass instead of being recomputed there.
+    public var kept: KeptActivations = []
     /// The maximum number of samples that go through the feature extractor together, without gradients on the CPU.
     ///
     /// A longer utterance is processed alone. The output of a layer is then still in the cache when the next one reads

@@ -25,9 +25,28 @@ package class FeedForward: Module {
     }
 
     /// Maps [frames, channels] to the same shape.
-    package func callAsFunction(_ input: Tensor, _ mode: Mode) throws -> Tensor {
+    ///
+    /// - Parameter kept: The activations that are kept for the backward pass instead of being recomputed.
+    package func callAsFunction(_ input: Tensor, _ mode: Mode, keeping kept: KeptActivations) throws -> Tensor {
         let hidden = try activation(expand(input))
         return try contract(hidden.dropout(dropout, mode))
+    }
+
+    /// Maps [frames, channels] to the same shape, keeping as little as possible.
+    package final func callAsFunction(_ input: Tensor, _ mode: Mode) throws -> Tensor {
+        try self(input, mode, keeping: [])
+    }
+
+    /// Computes the block as a branch.
+    ///
+    /// - Parameters:
+    ///   - recordsBias: Whether the last product's bias gets its gradient from the result in any case.
+    ///   - kept: The activations that are kept for the backward pass instead of being recomputed.
+    /// - Throws: `TorchError.operation` for sizes that do not match.
+    func branch(
+        _ input: Tensor, recordsBias: Bool, _ mode: Mode, keeping kept: KeptActivations
+    ) throws -> Branch {
+        try Branch(self(input, mode, keeping: kept))
     }
 }
 

@@ -63,6 +63,23 @@ package final class Hourglass: Module {
         post = try (0..<hourglass.post).map { _ in try EncoderLayer(configuration, initializer: initializer) }
     }
 
+    /// The layout with every utterance filled up to a multiple of the factor, and the place of each row there; nil if
+    /// nothing is filled.
+    private func filled(_ layout: RaggedLayout) -> (layout: RaggedLayout, places: ShapeConstant?) {
+        let filled = layout.roundedUp(toMultipleOf: factor)
+        guard filled != layout else { return (filled, nil) }
+        return (
+            filled, ShapeConstant("filled rows", [factor] + layout.lengths) { layout.positions(in: filled) }
+        )
+    }
+
+    /// Returns the constants that a pass over a layout reads.
+    func shapeConstants(_ layout: RaggedLayout) -> [ShapeConstant] {
+        let (filled, places) = filled(layout)
+        let shortened = RaggedLayout(filled.lengths.map { $0 / factor })
+        return (places.map { [$0] } ?? []) + (layers.first?.attention.shapeConstants(shortened) ?? [])
+    }
+
     /// Shortens each utterance, runs `body` at the shortened length, expands, and adds the residual: x +
     /// up(body(down(x))).
     ///
@@ -72,13 +89,8 @@ package final class Hourglass: Module {
         _ input: Tensor, _ layout: RaggedLayout, probe: ((String, Tensor) -> Void)?,
         _ body: (Tensor, RaggedLayout) throws -> Tensor
     ) throws -> Tensor {
-        let filled = layout.roundedUp(toMultipleOf: factor)
-        let places =
-            try filled == layout
-            ? nil
-            : Tensor.constant("filled rows", [factor] + layout.lengths, on: input.device) {
-                layout.positions(in: filled)
-            }
+        let (filled, constant) = filled(layout)
+        let places = try constant?(on: input.device)
         var hidden = try places.map { try input.placingRows(at: $0, in: filled.total) } ?? input
         hidden = try downsample(hidden)
         probe?("downsample_layer", hidden)

@@ -1,4 +1,5 @@
 import W2VBase
+import W2VKernels
 import W2VTorch
 
 /// Runs an encoder's transformer layers in a pass, one after another.
@@ -30,28 +31,36 @@ struct LayerRunner {
     /// - Parameter input: [frames, channels].
     /// - Returns: The same shape, or only the frames that are read.
     mutating func callAsFunction(
-        _ layer: EncoderLayer, _ input: Tensor, _ layout: RaggedLayout
-    ) throws -> Tensor {
+        _ layer: EncoderLayer, _ input: ResidualStream, _ layout: RaggedLayout
+    ) throws -> ResidualStream {
         defer { next += 1 }
         let output = skips[next] ? input : try run(layer, input, layout)
-        pass.probe?(encoder.keyedLayers[next].key, output)
+        pass.probe?(encoder.keyedLayers[next].key, output.residual)
         return output
     }
 
-    private mutating func run(_ layer: EncoderLayer, _ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
+    private mutating func run(
+        _ layer: EncoderLayer, _ input: ResidualStream, _ layout: RaggedLayout
+    ) throws -> ResidualStream {
         // The dropouts of a layer do not depend on whether others are skipped.
         let mode = pass.mode.forLayer(next)
         let rows = next == last && pass.plan.skipsUnreadFrames ? rows : nil
         hasReadRows = rows != nil
-        func run(_ input: Tensor, _ mode: Module.Mode) throws -> Tensor {
-            try layer(input, layout, readRows: rows, mode)
+        let kept = pass.plan.kept
+        guard encoder.recomputes || pass.keptLayers != nil else {
+            return try layer(input, layout, readRows: rows, mode, keeping: kept)
         }
+        func run(_ input: Tensor, _ mode: Module.Mode) throws -> Tensor {
+            try layer(ResidualStream(input), layout, readRows: rows, mode, keeping: kept).residual
+        }
+        let input = input.residual
         let result =
             try encoder.recomputes
             ? recomputing(input, parameters: layer.parameters().map(\.tensor), mode, run) : run(input, mode)
-        return try pass.keptLayers.map {
-            try .choose($0.selected(0, next), result, else: rows.map(input.takingRows) ?? input)
-        } ?? result
+        return try ResidualStream(
+            pass.keptLayers.map {
+                try .choose($0.selected(0, next), result, else: rows.map(input.takingRows) ?? input)
+            } ?? result)
     }
 
     /// Returns the frames that are read from the layers' output.

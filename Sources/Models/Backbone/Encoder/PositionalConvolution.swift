@@ -22,6 +22,11 @@ package class PositionalConvolution: Module {
         _convolution = other._convolution
     }
 
+    /// Returns the constants that a pass over a layout reads.
+    final func shapeConstants(_ layout: RaggedLayout) -> [ShapeConstant] {
+        convolution.shapeConstants(withinSegments: layout.lengths)
+    }
+
     /// Maps [frames, channels] to the same shape.
     package func callAsFunction(_ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
         // The weights may stay FP32 when the rest of the model does not.

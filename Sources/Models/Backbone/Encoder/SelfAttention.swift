@@ -37,9 +37,31 @@ package class SelfAttention: Module {
     package final func callAsFunction(
         _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, _ mode: Mode
     ) throws -> Tensor {
-        let context = try context(input, layout, mode)
-        return try output(rows.map(context.takingRows) ?? context)
+        try output(readContext(input, layout, rows, mode))
     }
+
+    /// Computes attention as a branch.
+    ///
+    /// - Parameter recordsBias: Whether the last product's bias gets its gradient from the result.
+    /// - Throws: `TorchError.operation` for sizes that do not match.
+    final func branch(
+        _ input: Tensor, _ layout: RaggedLayout, readRows rows: Tensor? = nil, recordsBias: Bool, _ mode: Mode
+    ) throws -> Branch {
+        let context = try readContext(input, layout, rows, mode)
+        guard !recordsBias else { return try Branch(output(context)) }
+        let (values, bias) = try output.withUnrecordedBias(context)
+        return Branch(values, unrecordedBias: bias)
+    }
+
+    private func readContext(
+        _ input: Tensor, _ layout: RaggedLayout, _ rows: Tensor?, _ mode: Mode
+    ) throws -> Tensor {
+        let context = try context(input, layout, mode)
+        return try rows.map(context.takingRows) ?? context
+    }
+
+    /// Returns the constants that attention over a layout reads.
+    func shapeConstants(_ layout: RaggedLayout) -> [ShapeConstant] { [] }
 
     /// Returns the values of each head, weighted by softmax(Q Kᵀ / √d) (equation 1): [frames, channels].
     func context(_ input: Tensor, _ layout: RaggedLayout, _ mode: Mode) throws -> Tensor {

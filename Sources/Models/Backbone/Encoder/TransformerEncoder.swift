@@ -37,6 +37,13 @@ public final class TransformerEncoder: Module {
             + keyed("post_layers", hourglass?.post ?? [])
     }
 
+    /// Returns the constants that a pass over a layout reads.
+    func shapeConstants(_ layout: RaggedLayout) -> [ShapeConstant] {
+        let layer = layers.first ?? hourglass?.post.first
+        return positions.shapeConstants(layout) + (layer?.attention.shapeConstants(layout) ?? [])
+            + (hourglass?.shapeConstants(layout) ?? [])
+    }
+
     /// Computes the context vectors of frames.
     ///
     /// The probe sees `pos_conv`, `layers_input`, `layers.N` and, with an Hourglass, `downsample_layer`,
@@ -57,14 +64,13 @@ public final class TransformerEncoder: Module {
         pass.probe?("layers_input", hidden)
 
         var run = LayerRunner(self, readRows: rows, pass)
-        for layer in layers { hidden = try run(layer, hidden, layout) }
+        func runAll(_ layers: [EncoderLayer], _ input: Tensor, _ layout: RaggedLayout) throws -> Tensor {
+            try layers.reduce(ResidualStream(input)) { try run($1, $0, layout) }.residual
+        }
+        hidden = try runAll(layers, hidden, layout)
         if let hourglass {
-            hidden = try hourglass(hidden, layout, probe: pass.probe) { shortened, layout in
-                var hidden = shortened
-                for layer in hourglass.layers { hidden = try run(layer, hidden, layout) }
-                return hidden
-            }
-            for layer in hourglass.post { hidden = try run(layer, hidden, layout) }
+            hidden = try hourglass(hidden, layout, probe: pass.probe) { try runAll(hourglass.layers, $0, $1) }
+            hidden = try runAll(hourglass.post, hidden, layout)
         }
         hidden = try run.readRows(of: hidden)
         return normFirst ? try norm(hidden) : hidden

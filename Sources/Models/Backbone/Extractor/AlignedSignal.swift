@@ -44,7 +44,7 @@ struct AlignedSignal {
     /// Returns the output rows of a convolution with `count` of them per row of samples.
     private func outputs(each count: Int) -> RaggedLayout { RaggedLayout(rows.lengths.map { $0 * count }) }
 
-    /// Cuts parts, which may overlap, out of the utterances.
+    /// Cuts parts, which may overlap, out of the utterances, on the CPU.
     ///
     /// - Parameters:
     ///   - starts: The utterance of each part and its first row there.
@@ -56,7 +56,7 @@ struct AlignedSignal {
             let first = rows.offsets[start.utterance] + start.row
             return Array(first..<first + count)
         }
-        let taken = try samples.viewed(-1, hop).taking(Tensor(wanted).to(device: samples.device))
+        let taken = try samples.viewed(-1, hop).taking(Tensor(wanted))
         var parts = AlignedSignal(rows: layout, of: try taken.viewed(-1), lengths: lengths, layers)
         let first = layers.layers[0]
         parts.source = SignalSource(
@@ -65,7 +65,8 @@ struct AlignedSignal {
         return parts
     }
 
-    private static func rows(_ lengths: [Int], _ hop: Int) -> RaggedLayout {
+    /// Returns the rows of `hop` samples of utterances.
+    static func rows(_ lengths: [Int], _ hop: Int) -> RaggedLayout {
         RaggedLayout(lengths.map { ($0 + hop - 1) / hop })
     }
 

@@ -52,6 +52,9 @@ package class ExtractorBlock: Module {
         ExtractorActivation(try self(input.finished(), rows))
     }
 
+    /// Returns the constants that the block, if it is the first, reads.
+    func shapeConstants(_ rows: ExtractorRows) -> [ShapeConstant] { [] }
+
     /// Returns whether the block, if it is the first, can run on parts of utterances; a group norm needs the statistics
     /// of whole ones.
     func supportsParts(of signal: Tensor) -> Bool { groupNorm == nil }
@@ -72,6 +75,8 @@ package struct ExtractorRows {
     let layout: RaggedLayout
     /// The number of valid frames of each.
     let valid: [Int]
+    /// The activations that are kept for the backward pass.
+    var kept: KeptActivations = []
     /// The whole utterances, if the rows are parts of them and the block is the first.
     var source: SignalSource?
 

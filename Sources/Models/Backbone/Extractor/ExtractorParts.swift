@@ -53,7 +53,9 @@ struct ExtractorParts {
     ) throws -> Tensor {
         let signal = try AlignedSignal(samples, Array(lengths[utterances]), layers)
         let frames = RaggedLayout(Array(frames.lengths[utterances]))
-        if let masked = masked.map({ Array($0[utterances]) }), masked.contains(where: { !$0.isEmpty }),
+        // On a GPU the tables of the runs, which differ from batch to batch, cost more than the frames.
+        if samples.device == .cpu, let masked = masked.map({ Array($0[utterances]) }),
+            masked.contains(where: { !$0.isEmpty }),
             first.supportsParts(of: signal.samples)
         {
             let read = FrameRuns(lengths: frames.lengths, masked: masked)
@@ -61,10 +63,28 @@ struct ExtractorParts {
         }
         let features = try extract(signal)
         if signal.rows == frames { return features }
-        let kept = try Tensor.constant("frames of rows", signal.rows.lengths + frames.lengths, on: features.device) {
-            frames.positions(in: signal.rows)
-        }
-        return try features.takingRows(kept)
+        return try features.takingRows(Self.framesOfRows(signal.rows, frames)(on: features.device))
+    }
+
+    /// Returns the rows of a signal that are frames.
+    private static func framesOfRows(_ rows: RaggedLayout, _ frames: RaggedLayout) -> ShapeConstant {
+        ShapeConstant("frames of rows", rows.lengths + frames.lengths) { frames.positions(in: rows) }
+    }
+
+    /// Returns the constants that extraction from a whole batch reads.
+    ///
+    /// - Parameters:
+    ///   - lengths: The samples of each utterance.
+    ///   - frames: The frames of each utterance.
+    static func shapeConstants(
+        _ extractor: FeatureExtractor, _ lengths: [Int], _ frames: RaggedLayout
+    ) -> [ShapeConstant] {
+        let (layers, rows) = (extractor.layers, AlignedSignal.rows(lengths, extractor.layers.hop))
+        let first = layers.layers[0]
+        let outputs = ExtractorRows(
+            layout: RaggedLayout(rows.lengths.map { $0 * (layers.hop / first.stride) }),
+            valid: lengths.map(first.outputs))
+        return extractor.blocks[0].shapeConstants(outputs) + (rows == frames ? [] : [framesOfRows(rows, frames)])
     }
 
     /// Returns the features of some runs of frames; all others are zeros.
@@ -75,11 +95,10 @@ struct ExtractorParts {
         let runs = read.runs
         let parts = try signal.parts(
             from: runs.map { ($0.utterance, $0.frames.lowerBound) }, lengths: read.samples(layers))
-        let device = signal.samples.device
         let places = runs.flatMap { run in run.frames.map { frames.offsets[run.utterance] + $0 } }
         let kept = RaggedLayout(runs.map(\.frames.count)).positions(in: parts.rows)
         let features = try extract(parts)
-        return try Tensor.zeros([frames.total, features.size(1)], dtype: features.dtype, device: device)
-            .replacing(Tensor(places).to(device: device), with: features.taking(Tensor(kept).to(device: device)))
+        return try Tensor.zeros([frames.total, features.size(1)], dtype: features.dtype)
+            .replacing(Tensor(places), with: features.taking(Tensor(kept)))
     }
 }

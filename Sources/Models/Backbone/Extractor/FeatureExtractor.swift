@@ -57,15 +57,16 @@ public final class FeatureExtractor: Module {
     ) throws -> (features: Tensor, layout: RaggedLayout) {
         let frames = try layout(samples: lengths)
         let parts = ExtractorParts(self, lengths, frames, maskedFrames: masked, plan)
-        return (try parts.features(samples) { try self($0) }, frames)
+        return (try parts.features(samples) { try self($0, keeping: plan.kept) }, frames)
     }
 
     /// Runs the blocks on a signal.
     ///
     /// - Returns: [rows, channels], including rows that straddle two utterances.
-    private func callAsFunction(_ signal: AlignedSignal) throws -> Tensor {
+    private func callAsFunction(_ signal: AlignedSignal, keeping kept: KeptActivations) throws -> Tensor {
         var hidden = ExtractorActivation(try signal.samples.viewed(-1, 1))
-        for (block, rows) in zip(blocks, signal.blockRows()) {
+        for (block, var rows) in zip(blocks, signal.blockRows()) {
+            rows.kept = kept
             hidden = try profiled(block.stage) { try block(hidden, rows) }
         }
         return try profiled(.convolutions) { try hidden.finished() }

@@ -18,11 +18,12 @@ import W2VTorch
 ///   - bias: [O] or none.
 ///   - stride: The rows from one window to the next.
 ///   - gelu: Whether GELU is applied to the input first; it is then recomputed in the backward pass, not kept.
+///   - keepsGELU: Whether it is kept nevertheless.
 ///   - recompute: Recomputes the input in the backward pass, which then does not keep it.
 /// - Returns: [N, O].
 func stridedConvolution(
     _ input: Tensor, _ weight: Tensor, _ bias: Tensor?, stride: Int, geluOfInput gelu: Bool = false,
-    recompute: (() throws -> Tensor)? = nil
+    keepsGELU: Bool = false, recompute: (() throws -> Tensor)? = nil
 ) throws -> Tensor {
     let channels = weight.size(1)
     let kernel = weight.size(2)
@@ -47,6 +48,7 @@ func stridedConvolution(
     let kept = recompute ?? { input }
     return try differentiable("strided convolution", [input, weight] + (bias.map { [$0] } ?? [])) {
         let view = try activated(input)
+        let keptView = gelu && keepsGELU ? view : nil
         let filter = try matrix(weight)
         let first = try filter.rows(taps[0].range)
         let output =
@@ -77,7 +79,7 @@ func stridedConvolution(
                 }
                 var weightGradient: Tensor?
                 if needed[1] {
-                    let (sum, view) = (try filter.zerosLike(), try activated(kept()))
+                    let (sum, view) = (try filter.zerosLike(), try keptView ?? activated(kept()))
                     for chunk in taps {
                         try sum.rows(chunk.range).addProductInPlace(
                             windows(view, chunk).transposed(), gradient.rows(0..<count - chunk.shift))

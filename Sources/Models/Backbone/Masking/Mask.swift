@@ -69,11 +69,11 @@ package struct PlacedMask {
     let utterances: Tensor?
 
     /// Copies a mask to a device.
-    package init(_ mask: Mask, _ layout: RaggedLayout, channels: Int, on device: Device) throws {
+    package init(_ mask: Mask, _ layout: RaggedLayout, channels: Int, through upload: Upload) throws {
         let rows = mask.rows(in: layout)
         var flags = [Bool](repeating: false, count: layout.total)
         for row in rows { flags[row] = true }
-        frames = try rows.isEmpty ? nil : Tensor(flags, shape: [layout.total, 1]).to(device: device)
+        frames = try rows.isEmpty ? nil : upload.add(flags, shape: [layout.total, 1])
         guard mask.channels.contains(where: { !$0.isEmpty }) else {
             (self.channels, utterances) = (nil, nil)
             return
@@ -82,8 +82,8 @@ package struct PlacedMask {
         for (utterance, positions) in mask.channels.enumerated() {
             for position in positions { keep[utterance * channels + position] = 0 }
         }
-        self.channels = try Tensor(keep, shape: [layout.count, channels]).to(device: device)
-        utterances = try .constant("utterance of row", layout.lengths, on: device) { layout.utteranceOfRow }
+        self.channels = try upload.add(keep, shape: [layout.count, channels])
+        utterances = try upload.add(layout.utteranceOfRow)
     }
 }
 

@@ -22,10 +22,8 @@ public struct RaggedLayout: Sendable, Equatable {
     /// The number of utterances.
     public var count: Int { lengths.count }
 
-    /// Returns the offsets for attention over ragged batches: int32 [count + 1].
-    func offsets(on device: Device) throws -> Tensor {
-        try .constant("offsets", lengths, as: .int32, on: device) { offsets }
-    }
+    /// The offsets for attention over ragged batches: int32 [count + 1].
+    var offsetsConstant: ShapeConstant { ShapeConstant("offsets", lengths, as: .int32) { offsets } }
 
     /// Returns the rows of one utterance.
     public func rows(_ utterance: Int) -> Range<Int> { offsets[utterance]..<offsets[utterance + 1] }

@@ -30,6 +30,7 @@ struct PyTorchOptions {
         let (time, channel) = (description.masking.time, description.masking.channel)
         // Our default of none does not mean fewer than theirs.
         if ![0, 2].contains(time.minMasks) { left.append("mask_min_masks \(time.minMasks): theirs is always 2") }
+        if time.count != .spans { left.append("masking count \(time.count.rawValue): theirs is always spans") }
         if time.countMultiple != 1 { left.append("mask_count_multiple \(time.countMultiple): theirs is always 1") }
         if channel.minMasks != 0 { left.append("mask_channel_min_masks \(channel.minMasks): theirs is always 0") }
         if !channel.requireSameMasks { left.append("mask_channel_same_count false: theirs is always true") }

@@ -41,10 +41,19 @@ public final class CTCObjective: Module, LeadingObjective {
     /// Returns the number of utterances of each segment.
     public static func lossUnits(_ batch: UtteranceBatch) -> [Int] { batch.segments.map(\.count) }
 
+    /// Draws nothing; brings the labels to the model's device.
+    public func draw(_ batch: UtteranceBatch, from source: DrawSource) throws -> CTCTargets { try CTCTargets(batch) }
+
     /// Returns the loss of a batch, summed over its utterances.
-    public func callAsFunction(_ encoding: Encoding, _ draws: NoDraws, _ pass: ForwardPass) throws -> LossTerms {
+    public func callAsFunction(_ encoding: Encoding, _ draws: CTCTargets, _ pass: ForwardPass) throws -> LossTerms {
         let logits = try logits(encoding.context(), pass)
-        return LossTerms(try losses(logits, encoding.batch.layout, targets: encoding.batch.labels).sum())
+        return LossTerms(
+            try profiled(.labels) {
+                try ctcLosses(
+                    logits, encoding.batch.layout, targets: encoding.batch.labels, onDevice: draws.labels,
+                    zeroInfinity: configuration.zeroInfinity
+                ).sum()
+            })
     }
 
     /// Replaces no layer: the product with the few labels stays FP32.
@@ -89,6 +98,29 @@ public final class CTCObjective: Module, LeadingObjective {
             try ctcLosses(logits, layout, targets: targets, zeroInfinity: configuration.zeroInfinity)
         }
     }
+}
+
+/// The labels of a batch on the model's device.
+public struct CTCTargets: BatchDraws {
+    /// All utterances' labels end to end: int64 [Σ labels]; nil on the CPU, where each utterance is a call of its own.
+    let labels: Tensor?
+    private let counts: [Int]
+
+    /// Copies labels to the model's device, with the constants that the loss reads there.
+    init(_ batch: UtteranceBatch) throws {
+        counts = batch.labels.map(\.count)
+        guard batch.device != .cpu else {
+            labels = nil
+            return
+        }
+        labels = try batch.upload.add(batch.labels.flatMap { $0 })
+        try batch.upload.add([framesSideBySide(batch.layout)])
+    }
+
+    /// The labels.
+    public var tensors: [Tensor] { labels.map { [$0] } ?? [] }
+    /// The number of labels of each utterance.
+    public var shape: AnyHashable { AnyHashable(counts) }
 }
 
 extension ObjectiveModel where Main == CTCObjective {
@@ -146,11 +178,13 @@ extension ObjectiveModel where Main == CTCObjective {
 ///
 /// On a GPU all utterances are one call: their rows, a few labels wide, are padded to [frames, utterances, labels] for
 /// it.
+///
+/// - Parameter labels: The labels end to end on the logits' device, int64, if they are there already.
 package func ctcLosses(
-    _ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]], zeroInfinity: Bool
+    _ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]], onDevice labels: Tensor? = nil, zeroInfinity: Bool
 ) throws -> Tensor {
     guard logits.device == .cpu else {
-        return try batchedCTCLosses(logits, layout, targets: targets, zeroInfinity: zeroInfinity)
+        return try batchedCTCLosses(logits, layout, targets: targets, onDevice: labels, zeroInfinity: zeroInfinity)
     }
     return try .stack(
         logits.split(layout.lengths).enumerated().map { utterance, part in
@@ -162,18 +196,22 @@ package func ctcLosses(
         })
 }
 
-/// Returns the CTC losses [utterances], in FP64, by one call.
-func batchedCTCLosses(
-    _ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]], zeroInfinity: Bool
-) throws -> Tensor {
-    let (longest, labels) = (layout.lengths.max() ?? 0, logits.size(-1))
-    let places = try Tensor.constant("frames side by side", layout.lengths, on: logits.device) {
+/// Returns the place of each frame in [frames, utterances, labels].
+private func framesSideBySide(_ layout: RaggedLayout) -> ShapeConstant {
+    ShapeConstant("frames side by side", layout.lengths) {
         layout.lengths.enumerated().flatMap { utterance, length in (0..<length).map { $0 * layout.count + utterance } }
     }
+}
+
+/// Returns the CTC losses [utterances], in FP64, by one call.
+func batchedCTCLosses(
+    _ logits: Tensor, _ layout: RaggedLayout, targets: [[Int]], onDevice placed: Tensor? = nil, zeroInfinity: Bool
+) throws -> Tensor {
+    let (longest, labels) = (layout.lengths.max() ?? 0, logits.size(-1))
     let rows = try logits.to(dtype: .float64).logSoftmax(-1)
-        .placingRows(at: places, in: longest * layout.count)
+        .placingRows(at: framesSideBySide(layout)(on: logits.device), in: longest * layout.count)
     return try rows.viewed(longest, layout.count, labels)
         .ctcLosses(
-            frames: layout.lengths, targets: Tensor(targets.flatMap { $0 }).to(device: logits.device),
+            frames: layout.lengths, targets: placed ?? Tensor(targets.flatMap { $0 }).to(device: logits.device),
             targetCounts: targets.map(\.count), blank: 0, zeroInfinity: zeroInfinity)
 }

@@ -39,12 +39,12 @@ struct BlockComparison {
         let places: Tensor?
 
         /// Makes the rows of blocks with these counts, the first of which begins at `start`.
-        init(from start: Int, _ counts: [Int], on device: Device) throws {
+        init(from start: Int, _ counts: [Int], through upload: Upload) throws {
             let size = counts.max() ?? 0
             rows = start..<start + counts.reduce(0, +)
             self.size = size
             let padded = counts.enumerated().flatMap { block, count in (0..<count).map { block * size + $0 } }
-            places = try padded.count < counts.count * size ? Tensor(padded).to(device: device) : nil
+            places = try padded.count < counts.count * size ? upload.add(padded) : nil
         }
 
         /// Returns the rows by block, zeros where they are padded: [blocks, size, …].
@@ -88,28 +88,33 @@ struct BlockComparison {
     ///   - truths: For each block the candidates that are its frames' true vectors.
     ///   - distractors: For each block the other candidates that each frame is compared with, frame by frame.
     ///   - candidateCounts: The number of candidates of each block.
-    init(truths: [[Int]], distractors: [[Int]], candidateCounts: [Int], on device: Device) throws {
+    ///   - upload: The way to the device.
+    init(truths: [[Int]], distractors: [[Int]], candidateCounts: [Int], through upload: Upload) throws {
         let frames = RaggedLayout(truths.map(\.count)).offsets
         let candidates = RaggedLayout(candidateCounts).offsets
         batches = try Self.alike(truths.map(\.count), candidateCounts).map { blocks in
             let counts = blocks.map { truths[$0].count }
             let size = counts.max() ?? 0
             let drawn = distractors[blocks.lowerBound].count / truths[blocks.lowerBound].count
-            var indices: [Int32] = []
-            indices.reserveCapacity(blocks.count * size * (1 + drawn))
-            for block in blocks {
-                for (row, truth) in truths[block].enumerated() {
-                    indices.append(Int32(truth))
-                    for other in distractors[block][row * drawn..<(row + 1) * drawn] { indices.append(Int32(other)) }
-                }
+            let indices = try upload.add(Int32.self, shape: [blocks.count, size, 1 + drawn]) { indices in
                 // Padding frames are never read: any candidate will do.
-                indices.append(contentsOf: repeatElement(0, count: (size - truths[block].count) * (1 + drawn)))
+                indices.update(repeating: 0)
+                for (place, block) in blocks.enumerated() {
+                    var next = place * size * (1 + drawn)
+                    distractors[block].withUnsafeBufferPointer { others in
+                        for (row, truth) in truths[block].enumerated() {
+                            indices[next] = Int32(truth)
+                            for other in 0..<drawn { indices[next + 1 + other] = Int32(others[row * drawn + other]) }
+                            next += 1 + drawn
+                        }
+                    }
+                }
             }
             return Batch(
-                count: blocks.count, frames: try Side(from: frames[blocks.lowerBound], counts, on: device),
+                count: blocks.count, frames: try Side(from: frames[blocks.lowerBound], counts, through: upload),
                 candidates: try Side(
-                    from: candidates[blocks.lowerBound], Array(candidateCounts[blocks]), on: device),
-                indices: try Tensor(indices, shape: [blocks.count, size, 1 + drawn]).to(device: device))
+                    from: candidates[blocks.lowerBound], Array(candidateCounts[blocks]), through: upload),
+                indices: indices)
         }
     }
 

@@ -24,9 +24,10 @@ package struct ContrastiveChoices {
     ///     candidates.
     ///   - segments: The utterances of each segment; nil for a single one.
     ///   - groups: The number of code books; a random code vector has one entry of each.
+    ///   - upload: The way to the device.
     package init(
         masked: [[Int]], candidateCounts: [Int], negatives: Negatives, segments: [Range<Int>]? = nil, groups: Int = 1,
-        on device: Device
+        through upload: Upload
     ) throws {
         // Three numberings of candidates: within the utterance (`masked`, `negatives.sameUtterance`), within the
         // segment (`negatives.anywhere`), and within the batch (`truths`). An utterance's candidates begin at its
@@ -35,7 +36,7 @@ package struct ContrastiveChoices {
         let candidateOffsets = RaggedLayout(candidateCounts).offsets
         self.frames = frames.total
         withinUtterances = try BlockComparison(
-            truths: masked, distractors: negatives.sameUtterance, candidateCounts: candidateCounts, on: device)
+            truths: masked, distractors: negatives.sameUtterance, candidateCounts: candidateCounts, through: upload)
         let truths = masked.enumerated().map { utterance, positions in
             positions.map { $0 + candidateOffsets[utterance] }
         }
@@ -52,13 +53,13 @@ package struct ContrastiveChoices {
                     let own = frames.offsets[segment.lowerBound]..<frames.offsets[segment.upperBound]
                     return Array(negatives.anywhere[own.lowerBound * drawn..<own.upperBound * drawn])
                 },
-                candidateCounts: segments.map { candidateCounts[$0].reduce(0, +) }, on: device)
+                candidateCounts: segments.map { candidateCounts[$0].reduce(0, +) }, through: upload)
         guard !negatives.codes.isEmpty else {
             (codes, own) = (nil, nil)
             return
         }
-        codes = try Tensor(negatives.codes, shape: [negatives.codes.count / groups, groups]).to(device: device)
-        own = try Tensor(truths.flatMap { $0 }).to(device: device)
+        codes = try upload.add(negatives.codes, shape: [negatives.codes.count / groups, groups])
+        own = try upload.add(truths.flatMap { $0 })
     }
 
     private var comparisons: [BlockComparison] { [withinUtterances] + (withinSegments.map { [$0] } ?? []) }

@@ -31,17 +31,17 @@ public struct ContrastiveDraws: BatchDraws {
         _ plans: [SegmentPlan], _ batch: UtteranceBatch, temperature: Double,
         _ configuration: ContrastiveConfiguration, _ backbone: ModelConfiguration
     ) throws {
-        let device = batch.device
-        self.temperature = try .scalar(temperature, device: device)
+        let (upload, device) = (batch.upload, batch.device)
+        self.temperature = try upload.add([Float(temperature)], shape: [])
         numbering = try SegmentNumbering(
             plans, batch.layout, comparesAllFrames: configuration.negativesFromEverywhere)
-        frames = try RowSegments(numbering.frames, on: device)
-        masked = try RowSegments(numbering.masked, on: device)
-        sizes = try Tensor(numbering.masked.map { Float($0) }).to(device: device)
+        frames = try RowSegments(numbering.frames, through: upload)
+        masked = try RowSegments(numbering.masked, through: upload)
+        sizes = try upload.add(numbering.masked.map { Float($0) })
         choices = try ContrastiveChoices(
             masked: numbering.truths, candidateCounts: numbering.candidates,
             negatives: .joined(plans.map(\.negatives)), segments: numbering.utterances,
-            groups: backbone.latentGroups, on: device)
+            groups: backbone.latentGroups, through: upload)
         noise =
             try backbone.quantizeTargets
             ? QuantizerNoise.numbers(plans.map(\.noise), rows: numbering.masked, backbone, on: device) : nil
@@ -74,7 +74,8 @@ extension ObjectiveBatch where Main == ContrastiveObjective {
     ) throws {
         let utterances = try UtteranceBatch(
             lengths: lengths, layout: model.backbone.featureExtractor.layout(samples: lengths),
-            segments: plans.map(\.utterances), masks: plans.map(\.mask), on: samples.device)
+            segments: plans.map(\.utterances), masks: plans.map(\.mask),
+            through: Upload(to: samples.device))
         try self.init(
             samples, utterances,
             draws: ContrastiveDraws(

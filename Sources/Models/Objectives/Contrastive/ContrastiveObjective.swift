@@ -70,15 +70,18 @@ public final class ContrastiveObjective: Module, LeadingObjective {
 
     /// Draws distractors and the Gumbel softmax's noise, each segment's from streams of its own.
     public func draw(_ batch: UtteranceBatch, from source: DrawSource) throws -> ContrastiveDraws {
+        let everywhere = configuration.negativesFromEverywhere
+        let negatives = Negatives.draw(
+            configuration,
+            batch.segments.enumerated().map { index, utterances in
+                let masked = batch.masks[index].frames
+                return Negatives.Pool(
+                    masked: everywhere ? masked : masked.map { Array($0.indices) },
+                    candidates: everywhere ? Array(batch.layout.lengths[utterances]) : masked.map(\.count),
+                    stream: source.stream(.negatives, segment: index))
+            }, entries: (backbone.latentVars, backbone.latentGroups))
         let plans = try batch.segments.enumerated().map { index, utterances in
-            let mask = batch.masks[index]
-            let frames = Array(batch.layout.lengths[utterances])
-            let everywhere = configuration.negativesFromEverywhere
-            let negatives = Negatives.draw(
-                configuration, masked: everywhere ? mask.frames : mask.frames.map { Array($0.indices) },
-                candidates: everywhere ? frames : mask.frames.map(\.count),
-                entries: (backbone.latentVars, backbone.latentGroups), stream: source.stream(.negatives, segment: index)
-            )
+            let (mask, negatives) = (batch.masks[index], negatives[index])
             guard source.trains else {
                 return SegmentPlan(utterances: utterances, mask: mask, negatives: negatives, noise: .none)
             }

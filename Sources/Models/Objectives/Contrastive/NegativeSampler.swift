@@ -40,19 +40,47 @@ public struct Negatives: Sendable {
         _ objective: ContrastiveConfiguration, masked: [[Int]], candidates: [Int], entries: (count: Int, groups: Int),
         stream: RandomStream
     ) -> Negatives {
-        var stream = stream
+        draw(objective, [Pool(masked: masked, candidates: candidates, stream: stream)], entries: entries)[0]
+    }
+
+    /// The frames of a sub-batch that need distractors, and the candidates.
+    struct Pool {
+        /// For each utterance the candidates' positions of its masked frames.
+        let masked: [[Int]]
+        /// The number of candidates of each utterance.
+        let candidates: [Int]
+        /// The sub-batch's random numbers.
+        var stream: RandomStream
+    }
+
+    /// Draws the distractors of several sub-batches, each as it would be alone, in parallel.
+    static func draw(
+        _ objective: ContrastiveConfiguration, _ pools: [Pool], entries: (count: Int, groups: Int)
+    ) -> [Negatives] {
+        var pools = pools
         // By far the most numbers: with a stream for each utterance they can be drawn in parallel.
-        let seeds = masked.map { _ in stream.next() }
-        let same = ParallelMap.map(count: masked.count, block: 1) { utterance in
-            var stream = RandomStream(seed: seeds[utterance], purpose: .negatives)
+        let utterances = pools.indices.flatMap { pool in
+            zip(pools[pool].masked, pools[pool].candidates).map { (pools[pool].stream.next(), $0, $1) }
+        }
+        let same = ParallelMap.map(count: utterances.count, block: 1) { index in
+            let (seed, masked, candidates) = utterances[index]
+            var stream = RandomStream(seed: seed, purpose: .negatives)
             var own: [Int] = []
-            own.reserveCapacity(masked[utterance].count * objective.numNegatives)
-            for position in masked[utterance] {
-                append(
-                    objective.numNegatives, otherThan: position, below: candidates[utterance], &stream, to: &own)
+            own.reserveCapacity(masked.count * objective.numNegatives)
+            for position in masked {
+                append(objective.numNegatives, otherThan: position, below: candidates, &stream, to: &own)
             }
             return own
         }.map { $0.get() }
+        let layout = RaggedLayout(pools.map(\.masked.count))
+        return pools.indices.map { draw(objective, &pools[$0], same: Array(same[layout.rows($0)]), entries: entries) }
+    }
+
+    /// Draws the distractors that come from anywhere in a sub-batch, and random code vectors.
+    private static func draw(
+        _ objective: ContrastiveConfiguration, _ pool: inout Pool, same: [[Int]], entries: (count: Int, groups: Int)
+    ) -> Negatives {
+        let (masked, candidates) = (pool.masked, pool.candidates)
         var anywhere: [Int] = []
         if objective.crossSampleNegatives > 0 {
             let total = candidates.reduce(0, +)
@@ -60,7 +88,7 @@ public struct Negatives: Sendable {
             for (positions, count) in zip(masked, candidates) {
                 for position in positions {
                     append(
-                        objective.crossSampleNegatives, otherThan: offset + position, below: total, &stream,
+                        objective.crossSampleNegatives, otherThan: offset + position, below: total, &pool.stream,
                         to: &anywhere)
                 }
                 offset += count
@@ -70,7 +98,7 @@ public struct Negatives: Sendable {
         let frames = masked.map(\.count).reduce(0, +)
         if objective.codebookNegatives > 0 {
             codes = (0..<frames * objective.codebookNegatives * entries.groups).map { _ in
-                stream.integer(below: entries.count)
+                pool.stream.integer(below: entries.count)
             }
         }
         return Negatives(sameUtterance: same, anywhere: anywhere, codes: codes)

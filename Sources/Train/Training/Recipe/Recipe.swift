@@ -85,6 +85,8 @@ public struct Recipe: Sendable, Equatable {
         /// In NVIDIA's program this is the number of concatenated batches. Here the two are separate, so that the data
         /// stay the same on a machine that holds fewer sub-batches at once.
         public var cropGroup = 1
+        /// The distance of crop lengths from each other, in frames; `nil` for crops of any length.
+        public var cropGrid: Int?
     }
 
     /// The `optimization` section.
@@ -97,6 +99,8 @@ public struct Recipe: Sendable, Equatable {
         public var updateFreq = 1
         /// Whether forward and backward passes are recorded for repeated shapes, as CUDA graphs on a GPU.
         public var recordSteps = false
+        /// Whether activations are kept for the backward pass, on GPUs that have the memory, instead of being recomputed.
+        public var keepActivations = true
         /// The norm to which larger gradients are scaled down; 0 turns clipping off.
         public var clipNorm = 25.0
         /// The optimizer.
@@ -133,6 +137,14 @@ extension Recipe {
     var effectiveMasking: MaskingConfiguration {
         var masking = masking
         if batching.crop == .none { masking.time.requireSameMasks = false }
+        return masking
+    }
+
+    /// The masking of held-out recordings, which does not depend on what makes training's shapes repeat: results of runs
+    /// with and without it can be compared.
+    var heldOutMasking: MaskingConfiguration {
+        var masking = effectiveMasking
+        masking.time.count = .spans
         return masking
     }
 }

@@ -85,6 +85,9 @@ extension Recipe.BatchingSection {
         Setting(
             "crop_group", \.cropGroup, "number of sub-batches, neighbors in length, to crop to the same length",
             in: .atLeast(1)),
+        Setting(
+            "crop_grid", \.cropGrid, "distance of crop lengths in frames, so that few shapes occur; off for any length",
+            in: .atLeast(1)),
     ]
 }
 
@@ -97,6 +100,9 @@ extension Recipe.OptimizationSection {
             Setting(
                 "record_steps", \.recordSteps,
                 "whether to record pre-training passes of repeated shapes, as CUDA graphs on a GPU"),
+            Setting(
+                "keep_activations", \.keepActivations,
+                "whether to keep activations for the backward pass, on GPUs that have the memory, instead of recomputing them"),
             Setting("clip_norm", \.clipNorm, "maximum norm of the gradient; 0 for no limit", in: .atLeast(0)),
             Setting("optimizer", \.optimizer, "optimizer: adam or lamb"),
             Setting("adam_betas", \.adamBetas, "decays of Adam's two moments"),

@@ -15,6 +15,15 @@ extension Recipe {
                 "masking.\(name)_other is \(spans.other.settingText); with \(name)_selection uniform it is the shortest span, "
                     + "at most twice masking.\(name)_length")
         }
+        guard masking.time.count == .spans || !masking.time.noOverlap else {
+            throw ConfigurationError(
+                "masking.count fixed and masking.no_mask_overlap do not go together", "turn one of them off")
+        }
+        if let grid = batching.cropGrid, grid % batching.requiredSeqLenMultiple != 0 {
+            throw ConfigurationError(
+                "batching.crop_grid is \(grid); it must be a multiple of batching.required_seq_len_multiple, which is "
+                    + "\(batching.requiredSeqLenMultiple)")
+        }
         for (name, betas) in [("adam", optimization.adamBetas), ("lamb", optimization.lambBetas)] {
             guard betas.count == 2, betas.allSatisfy({ $0 >= 0 && $0 < 1 }) else {
                 throw ConfigurationError("optimization.\(name)_betas needs two numbers of at least 0 and below 1")

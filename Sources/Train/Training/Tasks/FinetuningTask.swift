@@ -14,11 +14,14 @@ final class FinetuningTask: TrainingTask {
     let metric = CTCMetrics.wordErrors.name
     var module: any ConvertibleModel { model }
     let recordsSteps = false
+    var recordingCounts: RecordingCounts? { nil }
 
     private let model: CTCModel
     private let labels: LabelDictionary
     private let recipe: Recipe
     private let device: Device
+    /// The memory for activations, measured before the first pass.
+    private var memory: ActivationMemory?
 
     /// The source of the weights.
     enum Weights {
@@ -95,31 +98,45 @@ final class FinetuningTask: TrainingTask {
         return Set(frozen).union(model.droppedParameters(.training(seed: recipe.seed, update: update)))
     }
 
-    func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> any PreparedMicroBatch {
+    /// Chooses what the pass over utterances keeps for its backward pass; called where passes are made.
+    private func kept(_ samples: [Int]) throws -> KeptActivations {
+        let memory =
+            try self.memory
+            ?? ActivationMemory(on: device, isWanted: recipe.optimization.keepActivations, recordsSteps: false)
+        self.memory = memory
+        return memory.kept(model.backbone, samples: samples)
+    }
+
+    func prepare(
+        _ batch: MicroBatch, update: Int, microBatch: Int, through upload: Upload
+    ) throws -> any PreparedMicroBatch {
         let layout = try model.backbone.featureExtractor.layout(samples: batch.lengths)
         let first = microBatch * recipe.batching.numConcatBatches
-        let masks = try batch.subBatches.enumerated().map { index, utterances in
-            try drawMask(Array(layout.lengths[utterances]), update: update, subBatch: first + index)
-        }
+        // Frames of an utterance that is too short for its spans stay unmasked, since short words are worth
+        // transcribing; its channels are masked.
+        let masks = try batch.drawMasks(
+            recipe, recipe.effectiveMasking, layout, sparing: { !canMask(frames: $0) }, update: update,
+            firstSubBatch: first)
         let source = DrawSource(seed: recipe.seed, update: update, firstSegment: first, trains: true)
-        let input = try input(batch, layout, masks: masks, from: source)
+        let input = try input(batch, layout, masks: masks, from: source, through: upload)
         var counts = counts(batch, input)
         counts.metrics = model.scheduledMetrics(update: update)
-        counts.operations = operations(batch, Mask.joined(masks), update: update)
         return PreparedBatch(
             batch: batch, input: input, model: model, seed: recipe.seed, update: update, microBatch: microBatch,
-            freezesBackbone: update <= recipe.ctc.freezeFinetuneUpdates, counts: counts)
+            freezesBackbone: update <= recipe.ctc.freezeFinetuneUpdates, counts: counts,
+            kept: { try self.kept(batch.lengths) },
+            operations: { self.operations(batch, Mask.joined(masks), update: update) })
     }
 
     /// Makes the model's input: a batch with the objectives' random draws.
     private func input(
-        _ batch: MicroBatch, _ layout: RaggedLayout, masks: [Mask], from source: DrawSource
+        _ batch: MicroBatch, _ layout: RaggedLayout, masks: [Mask], from source: DrawSource, through upload: Upload
     ) throws -> ObjectiveBatch<CTCObjective> {
         try ObjectiveBatch(
-            Tensor(batch.samples).to(device: device),
+            batch.samples(through: upload),
             UtteranceBatch(
                 lengths: batch.lengths, layout: layout, segments: batch.subBatches, masks: masks,
-                labels: batch.labels, on: device),
+                labels: batch.labels, through: upload),
             from: source, for: model)
     }
 
@@ -127,21 +144,10 @@ final class FinetuningTask: TrainingTask {
     private func counts(_ batch: MicroBatch, _ input: ObjectiveBatch<CTCObjective>) -> Statistics {
         var sums = Statistics()
         sums.sampleSize = CTCObjective.lossUnits(input.utterances).reduce(0, +)
-        sums.samples = batch.samples.count
+        sums.samples = batch.sampleCount
         sums.frames = input.utterances.layout.total
         sums.maskedFrames = input.utterances.maskedFrames.reduce(0, +)
         return sums
-    }
-
-    /// Masks a sub-batch.
-    ///
-    /// Frames of an utterance that is too short for its spans stay unmasked, since short words are worth transcribing;
-    /// its channels are masked.
-    private func drawMask(_ frames: [Int], update: Int, subBatch: Int) throws -> Mask {
-        try Mask.draw(
-            recipe.effectiveMasking, lengths: frames,
-            sparing: Set(frames.indices.filter { !canMask(frames: frames[$0]) }),
-            channels: recipe.model.encoderEmbedDim, seed: recipe.seed, update: update, subBatch: subBatch)
     }
 
     /// Returns whether a span fits beside the others' first frames.
@@ -187,7 +193,7 @@ final class FinetuningTask: TrainingTask {
                 let unmasked = batch.subBatches.map { Mask(frames: $0.map { _ in [] }) }
                 let source = DrawSource(
                     seed: recipe.seed, update: 0, firstSegment: part.position, trains: false)
-                let input = try input(batch, layout, masks: unmasked, from: source)
+                let input = try input(batch, layout, masks: unmasked, from: source, through: Upload(to: device))
                 let encoding = try model.encode(input, .inference)
                 let logits = try model.main.logits(encoding.context(), .inference)
                 var sums = counts(batch, input)

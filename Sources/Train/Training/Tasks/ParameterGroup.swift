@@ -1,3 +1,4 @@
+import W2VKernels
 import W2VTorch
 
 /// Parameters that are updated together, with their optimizer and optional moving average.
@@ -22,11 +23,12 @@ struct ParameterGroup {
         self.parameters = try FlatParameters(parameters, shardedOver: group)
         switch options.optimizer {
         case .adam:
-            optimizer = try Adam(
-                self.parameters,
-                .init(
-                    beta1: options.adamBetas[0], beta2: options.adamBetas[1], epsilon: options.adamEps,
-                    weightDecay: options.weightDecay))
+            let constants = Moments.Options(
+                beta1: options.adamBetas[0], beta2: options.adamBetas[1], epsilon: options.adamEps,
+                weightDecay: options.weightDecay)
+            optimizer =
+                try FusedAdam.supports(self.parameters)
+                ? FusedAdam(self.parameters, constants) : Adam(self.parameters, constants)
         case .lamb:
             optimizer = try Lamb(
                 self.parameters,
@@ -40,6 +42,24 @@ struct ParameterGroup {
     /// Updates the FP32 weights, or this process's share of them.
     func step(learningRate: Double, gradientScale: Double) throws {
         try optimizer.step(learningRate: learningRate, gradientScale: gradientScale)
+    }
+
+    /// Queues an update of the FP32 weights and passes them to the module, before it is known whether it is skipped.
+    ///
+    /// - Throws: `TorchError.operation` for an optimizer whose updates cannot be queued.
+    func queueStep(learningRate: Double, _ verdict: GradientVerdict) throws {
+        guard let optimizer = optimizer as? any QueuedOptimizer else {
+            throw TorchError.operation("the optimizer of \(name) cannot queue its updates")
+        }
+        try optimizer.step(
+            learningRate: learningRate, gradientScale: verdict.gradientScale, unless: verdict.isSkipped)
+        try parameters.publish()
+    }
+
+    /// Completes a queued update when it is known whether it was skipped.
+    func complete(isSkipped: Bool) throws {
+        guard isSkipped else { return try average?.update() ?? () }
+        (optimizer as? any QueuedOptimizer)?.uncountLast()
     }
 
     /// Passes the changed weights to the module, exchanges them with the other processes if they are sharded, and

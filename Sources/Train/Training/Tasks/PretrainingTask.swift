@@ -14,11 +14,14 @@ final class PretrainingTask: TrainingTask {
     let metric = "loss"
     var module: any ConvertibleModel { model }
     var recordsSteps: Bool { recorded != nil }
+    var recordingCounts: RecordingCounts? { recorded?.counts }
 
     private let model: PretrainingModel
     private let recipe: Recipe
     private let device: Device
     private let recorded: RecordedObjective<ContrastiveObjective>?
+    /// The memory for activations, measured before the first pass.
+    private var memory: ActivationMemory?
 
     /// Builds the model from a checkpoint's weights, if given, or with random weights.
     init(_ recipe: Recipe, weights: Checkpoint?, device: Device, shardedOver group: ProcessGroup? = nil) throws {
@@ -68,15 +71,28 @@ final class PretrainingTask: TrainingTask {
         model.droppedParameters(.training(seed: recipe.seed, update: update))
     }
 
-    func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> any PreparedMicroBatch {
+    /// Chooses what the pass over utterances keeps for its backward pass; called where passes are made.
+    private func kept(_ samples: [Int]) throws -> KeptActivations {
+        let memory =
+            try self.memory
+            ?? ActivationMemory(on: device, isWanted: recipe.optimization.keepActivations, recordsSteps: recordsSteps)
+        self.memory = memory
+        return memory.kept(model.backbone, samples: samples)
+    }
+
+    func prepare(
+        _ batch: MicroBatch, update: Int, microBatch: Int, through upload: Upload
+    ) throws -> any PreparedMicroBatch {
         let input = try input(
-            batch, update: update, firstSubBatch: microBatch * recipe.batching.numConcatBatches, trains: true)
+            batch, update: update, firstSubBatch: microBatch * recipe.batching.numConcatBatches, trains: true,
+            through: upload)
         var counts = counts(batch, input)
         counts.metrics = model.scheduledMetrics(update: update)
-        counts.operations = operations(batch, masked: counts.maskedFrames, of: counts.frames)
         return PreparedBatch(
             batch: batch, input: input, model: model, recorded: recorded, seed: recipe.seed, update: update,
-            microBatch: microBatch, counts: counts)
+            microBatch: microBatch, counts: counts,
+            kept: { try self.kept(batch.lengths) },
+            operations: { [counts] in self.operations(batch, masked: counts.maskedFrames, of: counts.frames) })
     }
 
     /// Counts the operations of a micro-batch, with its masked frames spread evenly over it.
@@ -90,19 +106,16 @@ final class PretrainingTask: TrainingTask {
     /// Makes the model's input: a batch with its mask and random draws, which are functions of seed, update and the
     /// sub-batches' numbers.
     private func input(
-        _ batch: MicroBatch, update: Int, firstSubBatch: Int, trains: Bool
+        _ batch: MicroBatch, update: Int, firstSubBatch: Int, trains: Bool, through upload: Upload
     ) throws -> PretrainingBatch {
         let layout = try model.backbone.featureExtractor.layout(samples: batch.lengths)
-        let masks = try batch.subBatches.enumerated().map { index, utterances in
-            try Mask.draw(
-                recipe.effectiveMasking, lengths: Array(layout.lengths[utterances]),
-                channels: recipe.model.encoderEmbedDim, seed: recipe.seed, update: update,
-                subBatch: firstSubBatch + index)
-        }
+        let masks = try batch.drawMasks(
+            recipe, trains ? recipe.effectiveMasking : recipe.heldOutMasking, layout, update: update,
+            firstSubBatch: firstSubBatch)
         return try PretrainingBatch(
-            Tensor(batch.samples).to(device: device),
+            batch.samples(through: upload),
             UtteranceBatch(
-                lengths: batch.lengths, layout: layout, segments: batch.subBatches, masks: masks, on: device),
+                lengths: batch.lengths, layout: layout, segments: batch.subBatches, masks: masks, through: upload),
             from: DrawSource(seed: recipe.seed, update: update, firstSegment: firstSubBatch, trains: trains),
             for: model)
     }
@@ -110,7 +123,7 @@ final class PretrainingTask: TrainingTask {
     /// Returns the sums of a batch that are known before the loss.
     private func counts(_ batch: MicroBatch, _ input: PretrainingBatch) -> Statistics {
         var sums = Statistics()
-        sums.samples = batch.samples.count
+        sums.samples = batch.sampleCount
         sums.frames = input.utterances.layout.total
         sums.maskedFrames = input.utterances.maskedFrames.reduce(0, +)
         sums.sampleSize = ContrastiveObjective.lossUnits(input.utterances).reduce(0, +)
@@ -122,7 +135,7 @@ final class PretrainingTask: TrainingTask {
             receptiveField: recipe.model.convFeatureLayers.receptiveField, leastSamples: leastSamples)
         options.maxTokens = recipe.batching.maxTokensValid ?? options.maxTokens
         options.batchSize = recipe.batching.batchSizeValid ?? options.batchSize
-        options.cropGroup = 1
+        (options.cropGroup, options.cropGrid) = (1, nil)
         return try BatchPlan(manifest, options: options, seed: recipe.seed, epoch: 0)
     }
 
@@ -137,7 +150,8 @@ final class PretrainingTask: TrainingTask {
             while let part = try loader.next() {
                 let batch = MicroBatch([part])
                 // Training counts updates from 1; validation always uses the draws of number 0.
-                let input = try input(batch, update: 0, firstSubBatch: part.position, trains: false)
+                let input = try input(
+                    batch, update: 0, firstSubBatch: part.position, trains: false, through: Upload(to: device))
                 var sums = counts(batch, input)
                 (sums.loss, sums.metrics) = try model(input, .inference).sums()
                 result.statistics += sums

@@ -29,15 +29,23 @@ protocol TrainingTask: AnyObject {
     /// pass.
     var recordsSteps: Bool { get }
 
-    /// Copies a micro-batch to the device, and makes its random draws: work that can be done while the device is busy
+    /// The numbers of passes that were recorded and replayed so far; `nil` where passes are not recorded.
+    var recordingCounts: RecordingCounts? { get }
+
+    /// Brings a micro-batch to the device, and makes its random draws: work that can be done while the device is busy
     /// with another one.
+    ///
+    /// It reads the model's settings, not its parameters' values, and may run on another thread than the passes.
     ///
     /// - Parameters:
     ///   - batch: The utterances.
     ///   - update: The update's number, from 1.
     ///   - microBatch: The micro-batch's number in the update.
+    ///   - upload: The way to the device.
     /// - Throws: `ConfigurationError` for utterances that are too short for their masks.
-    func prepare(_ batch: MicroBatch, update: Int, microBatch: Int) throws -> any PreparedMicroBatch
+    func prepare(
+        _ batch: MicroBatch, update: Int, microBatch: Int, through upload: Upload
+    ) throws -> any PreparedMicroBatch
 
     /// Returns the parameters without a gradient in an update, which are the same for all micro-batches and processes.
     ///

@@ -4,7 +4,7 @@ import W2VTorch
 extension Profile.Stage {
     /// Waiting for a batch.
     package static let dataWait = Self("data wait")
-    /// Copying a batch to the device, and its random draws: masks, negatives and noise.
+    /// Preparing a batch, if this thread does: its random draws (masks, negatives and noise) and its upload.
     package static let draws = Self("masks and negatives")
     /// Gradient norm and clipping, and the optimizer.
     package static let optimizer = Self("optimizer")

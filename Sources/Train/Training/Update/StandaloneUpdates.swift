@@ -83,6 +83,9 @@ package final class StandaloneUpdates {
             task, data, recipe, summation: summation.map { make in { try make($0.parameters) } }, logger: logger)
     }
 
+    /// Total time that updates have waited for data, in seconds.
+    package var waitSeconds: Double { step.waitSeconds }
+
     /// Makes the next update, and waits until the device has completed it.
     ///
     /// - Throws: ``TrainingError``, or an error of the data or the model.

@@ -11,25 +11,32 @@ import W2VTorch
 /// In half precision the optimizer sees FP32 weights and gradients, and the loss is scaled if gradients could vanish.
 /// An update whose gradients overflow is skipped: it keeps its number and its utterances count as used, as in NVIDIA's
 /// program (fairseq repeats the update's number), while the optimizer does not count it.
+///
+/// A GPU never waits for the host: a micro-batch's sums are read when the next one's passes have been queued. Where
+/// steps are recorded, in a single process and with an optimizer that can do so, that holds at an update's end, too. The
+/// norm, clipping and the decision to skip stay on the device (``GradientVerdict``), and the optimizer and the next
+/// update's first micro-batch are queued before the host reads them.
 final class UpdateStep {
-    private let task: any TrainingTask
-    private let data: any MicroBatchSource
+    let task: any TrainingTask
+    let data: any MicroBatchSource
     private let options: Recipe.OptimizationSection
-    private let precision: Recipe.PrecisionSection
+    let precision: Recipe.PrecisionSection
     /// The objectives in addition to the leading one.
-    private let objectives: [String]
-    private let logger: Logger
-    private let cluster: Cluster?
+    let objectives: [String]
+    let logger: Logger
+    let cluster: Cluster?
     /// The model's copies in the other processes, which also sum the statistics and compare parameters; `nil` for a
     /// single process.
     private var replicas: Replicas?
     /// The summation of gradients over processes: ``replicas`` in training, a substitute in benchmarks; `nil` for none.
     private var summation: (any GradientSummation)?
-    /// The next micro-batch if it has been prepared already; an error is thrown when its turn comes.
-    private var ahead: (update: Int, microBatch: Int, prepared: Result<any PreparedMicroBatch, any Error>)?
-    private var scaler: LossScaler?
+    /// Prepares micro-batches, from the first update on.
+    private var preparer: MicroBatchPreparer?
+    /// The next update's first micro-batch, if it has been queued; an error is thrown when its turn comes.
+    private var begun: BegunUpdate?
+    var scaler: LossScaler?
     /// FP32 originals of frozen weights, if the model computes in half precision.
-    private var frozen: [String: Tensor] = [:]
+    var frozen: [String: Tensor] = [:]
 
     /// Prepares updates of a task's parameters, and converts the model to its precision.
     ///
@@ -90,7 +97,10 @@ final class UpdateStep {
     }
 
     /// Number of micro-batches per update, over all processes.
-    private var microBatchesPerUpdate: Int { options.updateFreq * (cluster?.size ?? 1) }
+    var microBatchesPerUpdate: Int { options.updateFreq * (cluster?.size ?? 1) }
+
+    /// Total time that updates have waited for data, in seconds.
+    var waitSeconds: Double { preparer?.waitSeconds ?? 0 }
 
     /// The factor on losses, if they are scaled.
     var lossScale: Double? { scaler?.scale }
@@ -100,49 +110,97 @@ final class UpdateStep {
     /// - Parameters:
     ///   - update: The update's number, from 1.
     ///   - learningRate: The learning rate.
-    ///   - willChangeModel: Called before the optimizer changes the model.
+    ///   - mayBeginNext: Whether the next update may be begun before this one's sums are read: its gradients then take
+    ///     the place of this one's.
+    ///   - changesModel: Called with true before the optimizer changes the model, and with false if it has not done so.
     ///   - isInterrupted: Polled between micro-batches, because an update of many takes long.
     /// - Returns: The update's sums; `nil` if it was interrupted: then only the position in the data has changed.
     /// - Throws: ``TrainingError/notFinite(update:what:utterances:)``,
     ///   ``TrainingError/minimumLossScale(update:scale:what:utterances:)``, or an error of the data or the model.
     func callAsFunction(
-        _ update: Int, learningRate: Double, willChangeModel: () -> Void = {}, isInterrupted: () -> Bool = { false }
+        _ update: Int, learningRate: Double, mayBeginNext: Bool = false, changesModel: (Bool) -> Void = { _ in },
+        isInterrupted: () -> Bool = { false }
     ) throws -> Statistics? {
         var sums = Statistics()
         var utterances: [Int] = []
         let lossScale = scaler?.scale ?? 1
-        try profiled(.optimizer) { for group in task.groups { try group.parameters.clearGradients() } }
+        let begun = begun.flatMap { $0.update == update ? $0 : nil }
+        self.begun = nil
+        let isBegun = begun?.lossScale == lossScale
+        // In half precision, a micro-batch's gradients are collected only when its turn comes.
+        if !isBegun { try profiled(.optimizer) { for group in task.groups { try group.parameters.clearGradients() } } }
+        let preparer = try preparer ?? MicroBatchPreparer(task, data, from: update, through: options.maxUpdate)
+        self.preparer = preparer
         let microBatches = try profiled(.dataWait) { try data.beginUpdate() }
         func beginReduction() {
             summation?.beginReduction(unused: task.parametersWithoutGradient(update: update))
         }
         if microBatches.isEmpty { beginReduction() }
+        var (pending, losses, sampleSize): (PendingSums?, [Tensor], Int) = (nil, [], 0)
         for microBatch in microBatches {
             // With several processes, the others would wait for this one's gradients.
             if microBatch != microBatches.first, cluster == nil, isInterrupted() { return nil }
             let isLast = microBatch == microBatches.last
             if isLast { beginReduction() }
-            let prepared = try prepared(microBatch, update: update)
-            let pending = try prepared.addGradients(lossScale: lossScale)
-            // A GPU computes meanwhile. `wait()` then blocks until the loss and the metrics have been copied from the
-            // device.
-            prepareNext(after: microBatch, of: microBatches, update: update)
-            sums += try pending.wait()
+            let earlier = microBatch == microBatches.first ? begun : nil
+            let prepared = try earlier?.prepared.get() ?? preparer.next(microBatch, of: update)
+            let queued = try (isBegun ? earlier?.pending?.get() : nil) ?? prepared.addGradients(lossScale: lossScale)
+            // A GPU computes meanwhile.
+            if let pending { sums += try pending.wait() }
+            pending = queued
+            if queuesUpdates { losses.append(queued.loss) }
+            sampleSize += queued.counts.sampleSize
             // In half precision, adds this micro-batch's gradients to the FP32 sums (nothing to do in FP32). With a
             // summation, the last micro-batch's are added bucket by bucket as they are sent.
             if !isLast || summation == nil { for group in task.groups { try group.parameters.collectGradients() } }
             utterances += prepared.batch.utterances
         }
+        let changing = task.groups.filter { update >= $0.firstUpdate }
+        guard queuesUpdates, let pending else {
+            if let pending { sums += try pending.wait() }
+            return try complete(update, sums, utterances, changing, learningRate: learningRate, changesModel)
+        }
+        let verdict = try profiled(.optimizer) {
+            try GradientVerdict(
+                task.groups.map(\.parameters), losses: losses, divisor: Double(sampleSize) * lossScale,
+                clipNorm: options.clipNorm)
+        }
+        changesModel(true)
+        try profiled(.optimizer) {
+            for group in changing { try group.queueStep(learningRate: learningRate, verdict) }
+        }
+        if mayBeginNext, update < options.maxUpdate { self.begun = begin(update + 1, preparer, lossScale: lossScale) }
+        sums += try pending.wait()
+        sums.updates = 1
+        let norm = try verdict.waitForNorm()
+        let isSkipped = !norm.isFinite || !sums.loss.isFinite
+        for group in changing { try group.complete(isSkipped: isSkipped) }
+        guard !isSkipped else {
+            changesModel(false)
+            return try skip(update, sums, utterances) { try verdict.firstOverflow() }
+        }
+        scaler?.succeed()
+        sums.gradientNorm = norm
+        return sums
+    }
+
+    /// Completes an update whose gradients and sums the host waits for.
+    private func complete(
+        _ update: Int, _ own: Statistics, _ utterances: [Int], _ changing: [ParameterGroup], learningRate: Double,
+        _ changesModel: (Bool) -> Void
+    ) throws -> Statistics? {
+        var sums = own
         try summation?.finishReduction()
         if let replicas { sums = try replicas.sum(sums) }
         sums.updates = 1
-        let divisor = Double(sums.sampleSize) * lossScale
+        let divisor = Double(sums.sampleSize) * (scaler?.scale ?? 1)
         let norm = try profiled(.optimizer) { try gradientNorm(task.groups.map(\.parameters)) / divisor }
-        guard norm.isFinite, sums.loss.isFinite else { return try skip(update, sums, utterances) }
+        guard norm.isFinite, sums.loss.isFinite else {
+            return try skip(update, sums, utterances, firstOverflow: firstOverflow)
+        }
         let clip = options.clipNorm > 0 ? min(1, options.clipNorm / (norm + 1e-6)) : 1
-        willChangeModel()
+        changesModel(true)
         try profiled(.optimizer) {
-            let changing = task.groups.filter { update >= $0.firstUpdate }
             for group in changing { try group.step(learningRate: learningRate, gradientScale: clip / divisor) }
             summation?.optimizerEnded()
             for group in changing { try group.publish() }
@@ -153,156 +211,35 @@ final class UpdateStep {
         return sums
     }
 
-    // MARK: Preparing ahead
+    // MARK: Queued updates
 
-    /// Returns a micro-batch of the current update, prepared now unless it was prepared ahead.
-    private func prepared(_ microBatch: Int, update: Int) throws -> any PreparedMicroBatch {
-        defer { ahead = nil }
-        if let ahead, ahead.update == update, ahead.microBatch == microBatch { return try ahead.prepared.get() }
-        let batch = try profiled(.dataWait) { try data.next(microBatch) }
-        return try profiled(.draws) { try task.prepare(batch, update: update, microBatch: microBatch) }
+    /// A micro-batch whose passes have been queued before the update in front of it was known to be made.
+    private struct BegunUpdate {
+        let update: Int
+        let lossScale: Double
+        let prepared: Result<any PreparedMicroBatch, any Error>
+        /// The sums; `nil` if the micro-batch could not be prepared.
+        let pending: Result<PendingSums, any Error>?
     }
 
-    /// Prepares the following micro-batch: of the same update, or the next update's first.
-    private func prepareNext(after microBatch: Int, of microBatches: [Int], update: Int) {
-        let place = microBatches.firstIndex(of: microBatch).map { $0 + 1 } ?? microBatches.count
-        let isNextUpdates = place == microBatches.count
-        guard let number = isNextUpdates ? data.firstMicroBatchOfNextUpdate : microBatches[place] else { return }
-        let next = isNextUpdates ? update + 1 : update
-        ahead = (
-            next, number,
+    /// Whether updates are queued; see ``UpdateStep``.
+    private var queuesUpdates: Bool {
+        task.recordsSteps && cluster == nil && summation == nil
+            && task.groups.allSatisfy { $0.optimizer is any QueuedOptimizer }
+    }
+
+    /// Queues the passes of an update's first micro-batch.
+    ///
+    /// They change nothing but gradients. If the update in front is skipped, and the loss scale with it, they are queued
+    /// again.
+    private func begin(_ update: Int, _ preparer: MicroBatchPreparer, lossScale: Double) -> BegunUpdate {
+        let prepared = Result { try preparer.next(0, of: update) }
+        let pending = (try? prepared.get()).map { prepared in
             Result {
-                let batch = try profiled(.dataWait) {
-                    try isNextUpdates ? data.takeFromNextUpdate(number) : data.next(number)
-                }
-                return try profiled(.draws) { try task.prepare(batch, update: next, microBatch: number) }
-            }
-        )
-    }
-
-    // MARK: Overflow
-
-    /// Lowers the loss scale, or gives up.
-    private func skip(_ update: Int, _ sums: Statistics, _ utterances: [Int]) throws -> Statistics {
-        guard let before = scaler?.scale else {
-            throw TrainingError.notFinite(
-                update: update, what: try culprit(sums), utterances: names(utterances))
-        }
-        guard scaler?.overflow() == true, let now = scaler?.scale else {
-            throw TrainingError.minimumLossScale(
-                update: update, scale: precision.minLossScale, what: try culprit(sums), utterances: names(utterances))
-        }
-        logger.notice(
-            """
-            update \(update): overflow at loss scale \(before.settingText), the update is skipped\
-            \(now == before ? "" : "; the loss scale is now \(now.settingText)")
-            """, metadata: ["update": .stringConvertible(update), "loss_scale": .stringConvertible(now)])
-        var kept = sums
-        kept.skippedUpdates = 1
-        guard !sums.loss.isFinite else { return kept }
-        // An infinite loss would hide the others in the average.
-        kept = Statistics()
-        (kept.updates, kept.skippedUpdates) = (1, 1)
-        (kept.samples, kept.frames, kept.maskedFrames) = (sums.samples, sums.frames, sums.maskedFrames)
-        return kept
-    }
-
-    /// Finds the first value that is NaN or infinite: the loss of an added objective, or a gradient.
-    private func culprit(_ sums: Statistics) throws -> String {
-        if !sums.loss.isFinite, let added = addedCulprit(sums.metrics) { return "the loss of objective \(added)" }
-        for group in task.groups {
-            try group.parameters.gatherGradients()
-            for index in group.parameters.names.indices
-            where try !group.parameters.view(index, of: group.parameters.gradients).isFinite() {
-                return "the gradient of \(group.parameters.names[index])"
+                try profiled(.optimizer) { for group in task.groups { try group.parameters.clearGradients() } }
+                return try prepared.addGradients(lossScale: lossScale)
             }
         }
-        return "the loss"
-    }
-
-    /// Finds the added objectives whose loss is NaN or infinite while the leading one's is finite.
-    private func addedCulprit(_ metrics: MetricSums) -> String? {
-        func isBroken(_ metric: String) -> Bool { metrics.value(metric)?.isFinite == false }
-        let added = objectives.map { (name: $0, metrics: ObjectiveRegistry.find($0)?.metrics.map(\.name) ?? []) }
-        let theirs = Set(added.flatMap(\.metrics))
-        guard !metrics.names.contains(where: { isBroken($0) && !theirs.contains($0) }) else { return nil }
-        var broken = added.filter { $0.metrics.contains(where: isBroken) }
-        // An objective may report nothing that reveals its loss; the leading one of pre-training does.
-        let isLeadingFinite = metrics.value(ContrastiveMetrics.contrastive.name)?.isFinite == true
-        if broken.isEmpty, isLeadingFinite { broken = added }
-        return broken.isEmpty ? nil : broken.map(\.name).joined(separator: ", ")
-    }
-
-    private func names(_ utterances: [Int]) -> [String] {
-        var names = utterances.prefix(10).map { data.identifier($0) }
-        if utterances.count > 10 { names.append("and \(utterances.count - 10) more") }
-        if let cluster { names.append("those of rank \(cluster.rank) among \(cluster.size) processes") }
-        return names
-    }
-
-    // MARK: Averaged weights
-
-    /// Whether weights are averaged.
-    var averages: Bool { task.groups.contains { $0.average != nil } }
-
-    /// Calls `body` with the averaged weights in place of the model's, if there are any.
-    func withAveragedWeights<Result>(_ body: () throws -> Result) throws -> Result {
-        func use(_ averages: ArraySlice<AveragedParameters>) throws -> Result {
-            guard let first = averages.first else { return try body() }
-            return try first.inUse { try use(averages.dropFirst()) }
-        }
-        return try use(task.groups.compactMap(\.average)[...])
-    }
-
-    // MARK: Checkpoints
-
-    /// Records what resuming needs besides tensors.
-    func record(into state: inout TrainingState) {
-        for group in task.groups { state.optimizerUpdates[group.name] = group.optimizer.moments.updates }
-        state.lossScaler = scaler?.state
-    }
-
-    /// The weights and averaged weights, for a checkpoint.
-    ///
-    /// - Parameter copying: Whether training continues while they are used.
-    /// - Returns: All of them, or this process's part.
-    /// - Throws: `TorchError.operation` if memory runs out.
-    func weights(copying: Bool) throws -> Snapshot.Weights {
-        let learning = Set(task.groups.flatMap(\.parameters.names))
-        return Snapshot.Weights(
-            task.description,
-            fixed: task.module.state().filter { !learning.contains($0.key) }.merging(frozen) { $1 },
-            learning: try task.groups.map { try $0.parameters.copy($0.parameters.masters, sharing: !copying) },
-            averages: try task.groups.compactMap { group in
-                try group.average.map { try group.parameters.copy($0.values, sharing: !copying) }
-            })
-    }
-
-    /// The optimizer's moments, for a checkpoint.
-    ///
-    /// - Parameter copying: Whether training continues while they are used.
-    /// - Returns: All of them, or this process's part.
-    /// - Throws: `TorchError.operation` if memory runs out.
-    func moments(copying: Bool) throws -> Snapshot.Moments {
-        func copies(_ buffer: (Moments) -> Tensor) throws -> [FlatCopy] {
-            try task.groups.map { try $0.parameters.copy(buffer($0.optimizer.moments), sharing: !copying) }
-        }
-        return Snapshot.Moments(first: try copies(\.first), second: try copies(\.second))
-    }
-
-    /// Continues from a checkpoint's folder; the weights are the model's already.
-    func restore(_ state: TrainingState, from folder: URL) throws {
-        let moments = try TensorFile.read(folder.appendingPathComponent(TrainingState.optimizerName))
-        for group in task.groups {
-            try group.restore(updates: state.optimizerUpdates[group.name] ?? 0, from: moments)
-        }
-        if averages {
-            let file = folder.appendingPathComponent(Checkpoint.averagedWeightsName)
-            let averaged = try Checkpoint.read(file).weights()
-            for group in task.groups { try group.average?.restore(averaged) }
-        }
-        if let saved = state.lossScaler, scaler != nil {
-            scaler = LossScaler(precision, updateFreq: microBatchesPerUpdate, state: saved)
-        }
+        return BegunUpdate(update: update, lossScale: lossScale, prepared: prepared, pending: pending)
     }
 }
