@@ -33,7 +33,7 @@ struct RunsCommand: ParsableCommand, LoggingCommand {
         }
         // A run is shown by the path that leads to it from here.
         let runs = folders.flatMap { path in
-            RunSummary.all(in: fileURL(path)).map { (name: Self.name($0.folder, below: path), run: $0) }
+            RunSummary.all(in: fileURL(path).standardizedFileURL).map { (name: Self.name($0.folder, below: path), run: $0) }
         }
         if json {
             for (name, run) in runs { try Console.output(try jsonLine(RunReport(name, run))) }
@@ -45,7 +45,7 @@ struct RunsCommand: ParsableCommand, LoggingCommand {
     }
 
     private static func name(_ run: URL, below path: String) -> String {
-        let rest = String(run.path.dropFirst(fileURL(path).path.count).drop { $0 == "/" })
+        let rest = String(run.path.dropFirst(fileURL(path).standardizedFileURL.path.count).drop { $0 == "/" })
         if rest.isEmpty { return path }
         return path == "." ? rest : (path.hasSuffix("/") ? path : path + "/") + rest
     }
