@@ -25,7 +25,7 @@ extension Device: ExpressibleByArgument {
 
 /// Options for the device and the threads.
 struct ComputeOptions: ParsableArguments {
-    @Option(name: .customLong("device"), help: "Device to run on. (default: cpu)")
+    @Option(name: .customLong("device"), help: "Device to run on; the CPU if none is given.")
     var givenDevice: Device?
 
     /// The device.

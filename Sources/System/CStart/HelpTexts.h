@@ -106,27 +106,39 @@ static const unsigned char text_34[] = {
 #embed "Help/wav2vec2-pretrain.txt"
 };
 static const unsigned char text_35[] = {
-#embed "Help/wav2vec2-report.txt"
+#embed "Help/wav2vec2-recipe.txt"
 };
 static const unsigned char text_36[] = {
-#embed "Help/wav2vec2-serve.txt"
+#embed "Help/wav2vec2-recipe-list.txt"
 };
 static const unsigned char text_37[] = {
-#embed "Help/wav2vec2-transcribe.txt"
+#embed "Help/wav2vec2-recipe-show.txt"
 };
 static const unsigned char text_38[] = {
-#embed "Help/wav2vec2-units.txt"
+#embed "Help/wav2vec2-report.txt"
 };
 static const unsigned char text_39[] = {
-#embed "Help/wav2vec2-units-apply.txt"
+#embed "Help/wav2vec2-runs.txt"
 };
 static const unsigned char text_40[] = {
-#embed "Help/wav2vec2-units-codes.txt"
+#embed "Help/wav2vec2-serve.txt"
 };
 static const unsigned char text_41[] = {
-#embed "Help/wav2vec2-units-quality.txt"
+#embed "Help/wav2vec2-transcribe.txt"
 };
 static const unsigned char text_42[] = {
+#embed "Help/wav2vec2-units.txt"
+};
+static const unsigned char text_43[] = {
+#embed "Help/wav2vec2-units-apply.txt"
+};
+static const unsigned char text_44[] = {
+#embed "Help/wav2vec2-units-codes.txt"
+};
+static const unsigned char text_45[] = {
+#embed "Help/wav2vec2-units-quality.txt"
+};
+static const unsigned char text_46[] = {
 #embed "Help/wav2vec2-units-train.txt"
 };
 
@@ -170,12 +182,16 @@ static const struct {
     {"lm inspect", text_32, sizeof text_32},
     {"lm tune", text_33, sizeof text_33},
     {"pretrain", text_34, sizeof text_34},
-    {"report", text_35, sizeof text_35},
-    {"serve", text_36, sizeof text_36},
-    {"transcribe", text_37, sizeof text_37},
-    {"units", text_38, sizeof text_38},
-    {"units apply", text_39, sizeof text_39},
-    {"units codes", text_40, sizeof text_40},
-    {"units quality", text_41, sizeof text_41},
-    {"units train", text_42, sizeof text_42},
+    {"recipe", text_35, sizeof text_35},
+    {"recipe list", text_36, sizeof text_36},
+    {"recipe show", text_37, sizeof text_37},
+    {"report", text_38, sizeof text_38},
+    {"runs", text_39, sizeof text_39},
+    {"serve", text_40, sizeof text_40},
+    {"transcribe", text_41, sizeof text_41},
+    {"units", text_42, sizeof text_42},
+    {"units apply", text_43, sizeof text_43},
+    {"units codes", text_44, sizeof text_44},
+    {"units quality", text_45, sizeof text_45},
+    {"units train", text_46, sizeof text_46},
 };
