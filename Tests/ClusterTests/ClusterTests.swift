@@ -126,7 +126,8 @@ func asRanks<Result: Sendable>(
         let groups = Mutex<[Int: ProcessGroup]>([:])
         DispatchQueue.concurrentPerform(iterations: 2) { rank in
             let made = try? ProcessGroup(
-                gloo: stores[rank], name: "observed", interface: nil, address: "127.0.0.1", rank: rank, size: 2, timeout: 20,
+                gloo: stores[rank], name: "observed", interface: nil, address: "127.0.0.1", rank: rank, size: 2,
+                timeout: 20,
                 waitsOnDevice: true)
             groups.withLock { $0[rank] = made }
         }

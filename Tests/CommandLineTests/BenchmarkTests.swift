@@ -208,9 +208,9 @@ import W2VAudio
     /// Without a GPU: what a step costs the host, and how much less a replayed recording does.
     @Test func theHostsPartIsMeasuredOnTheMetaDevice() throws {
         func report(_ more: String...) throws -> [String: Any] {
+            let common = ["benchmark", "pretrain", "--device", "meta", "--precision", "bf16", "--json"]
             let outcome = try run(
-                ["benchmark", "pretrain", "--device", "meta", "--utterances", "4x1", "--sub-batches", "2", "--precision",
-                    "bf16", "--repetitions", "2", "--json"] + more)
+                common + ["--utterances", "4x1", "--sub-batches", "2", "--repetitions", "2"] + more)
             #expect(outcome.code == 0, "\(outcome.errors)")
             return try outcome.json()
         }

@@ -15,7 +15,7 @@ import Testing
     /// A reader that takes nothing holds up nobody; what had no room is counted.
     @Test func aReaderThatStopsHoldsUpNobody() async throws {
         let (lines, gate) = (Lines(), DispatchSemaphore(value: 0))
-        let log = PatientLog(most: 3) { lines.add("\($0) left out") }
+        let log = PatientLog(most: 3) { lines.add("\($0) dropped") }
         log.add {
             gate.wait()
             lines.add("0")
@@ -25,7 +25,7 @@ import Testing
         #expect(lines.all.isEmpty)
         gate.signal()
         log.finish(within: 60)
-        #expect(lines.all == ["0", "3 left out", "1", "2"])
+        #expect(lines.all == ["0", "3 dropped", "1", "2"])
         log.add { lines.add("6") }
         log.finish(within: 60)
         #expect(lines.all.last == "6" && lines.all.count == 5)

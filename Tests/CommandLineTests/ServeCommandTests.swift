@@ -226,6 +226,82 @@ func servingPort(of process: Process) -> UInt16? {
         }
     }
 
+    /// The processor time that a process has taken, in seconds.
+    private func processorSeconds(of process: Process) throws -> Double {
+        let text = try String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8)
+        let fields = text.split(separator: ")").last?.split(separator: " ").compactMap { Double($0) } ?? []
+        // The state is a letter; user and system time are the 11th and 12th numbers after it.
+        return (fields[10] + fields[11]) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    /// Connections that cannot be accepted are tried again after a while, and said in the log.
+    @Test func acceptingIsTriedAgainWithPatience() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            var seconds: Double?
+            var status: Int?
+            let outcome = try run(
+                ["serve", "--checkpoint", fixture.checkpoint, "--port", "0", "--json"],
+                environment: ["TMPDIR": folder.path]
+            ) { process in
+                defer { process.terminate() }
+                do {
+                    guard let port = servingPort(of: process) else { return }
+                    func limit(_ files: Int) throws {
+                        let tool = URL(fileURLWithPath: "/usr/bin/prlimit")
+                        _ = try runTool(tool, ["--nofile=\(files):", "--pid", "\(process.processIdentifier)"])
+                    }
+                    let open = try FileManager.default.contentsOfDirectory(
+                        atPath: "/proc/\(process.processIdentifier)/fd"
+                    ).compactMap { Int($0) }.max()
+                    try limit(try #require(open) + 1)
+                    let waiting = try (0..<20).map { _ in try TestClient(port: port) }
+                    Thread.sleep(forTimeInterval: 0.2)
+                    let before = try processorSeconds(of: process)
+                    Thread.sleep(forTimeInterval: 3)
+                    seconds = try processorSeconds(of: process) - before
+                    try limit(1000)
+                    let last = try #require(waiting.last)
+                    last.send("GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                    status = try last.response().status
+                } catch { Issue.record(error) }
+            }
+            #expect(outcome.code == 143 && status == 200, "\(outcome.errors)")
+            #expect(try #require(seconds) < 1)
+            #expect(outcome.errors.contains("listening failed (Too many open files)"), "\(outcome.errors)")
+        }
+    }
+
+    /// A reader of the log that takes nothing does not keep the server from stopping.
+    @Test func signalsCountWhileNobodyReadsTheLog() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let process = Process()
+            process.executableURL = try BuiltProgram.url
+            process.arguments = ["serve", "--checkpoint", fixture.checkpoint, "--port", "0"]
+            process.environment = ProcessInfo.processInfo.environment.merging(["TMPDIR": folder.path]) { $1 }
+            process.standardOutput = FileHandle.nullDevice
+            let log = Pipe()
+            process.standardError = log
+            // The process shares the flags of its end of the pipe; `run` closes ours.
+            let end = fcntl(log.fileHandleForWriting.fileDescriptor, F_DUPFD_CLOEXEC, 0)
+            defer { close(end) }
+            try process.run()
+            defer { kill(process.processIdentifier, SIGKILL) }
+            #expect(String(decoding: log.fileHandleForReading.availableData, as: UTF8.self).hasPrefix("serve: "))
+            let flags = fcntl(end, F_GETFL)
+            _ = fcntl(end, F_SETFL, flags | O_NONBLOCK)
+            for size in [65_536, 1] {
+                let filling = [UInt8](repeating: 10, count: size)
+                while write(end, filling, size) > 0 {}
+            }
+            _ = fcntl(end, F_SETFL, flags)
+            process.terminate()
+            try wait(for: "the end of the server") { !process.isRunning }
+            #expect(!process.isRunning && process.terminationStatus == 143)
+        }
+    }
+
     @Test func keysAndCertificatesAreGivenAsFiles() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)

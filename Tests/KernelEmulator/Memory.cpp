@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-Moment moment;
+__thread Moment moment;
 
 namespace {
 

@@ -27,7 +27,9 @@ struct Moment {
     /// The running thread's stack, whose accesses concern no other.
     const char *stack = nullptr, *stackEnd = nullptr;
 };
-extern Moment moment;
+/// Each thread of this process has its own: the linker may give functions that are instrumented, such as those of the
+/// standard library, to code that is no kernel, which then accesses memory while a kernel runs elsewhere.
+extern __thread Moment moment;
 
 /// Allows a launch's tensors, and no other memory but shared memory.
 void allowMemory(const ke_memory *tensors, int count);

@@ -1,5 +1,5 @@
-import Foundation
 import EmulatedKernels
+import Foundation
 import TestSupport
 import Testing
 import W2VTorch

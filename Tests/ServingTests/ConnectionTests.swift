@@ -142,6 +142,31 @@ import W2VInference
         }
     }
 
+    @Test func itMayBeStoppedTwiceAtOnce() async throws {
+        try await withServer { running in
+            let server = running.server
+            let client = try TestClient(port: running.port)
+            client.send("POST /v1/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\nRIFF")
+            try await eventually {
+                server.core.metrics.text(WaitingRoom.Counts(), uptime: 0).contains("requests_open 1\n")
+            }
+            let (ends, end) = AsyncStream<Void>.makeStream()
+            for limit in [200, 300] {
+                Task {
+                    await server.stop(within: .milliseconds(limit))
+                    end.yield()
+                }
+            }
+            // Neither is awaited: one that hangs would hang the test.
+            let late = Task {
+                try await Task.sleep(for: .seconds(60))
+                end.finish()
+            }
+            defer { late.cancel() }
+            #expect(await ends.prefix(2).reduce(0) { count, _ in count + 1 } == 2)
+        }
+    }
+
     @Test func pipelinedRequestsAreAnsweredInTheirOrder() async throws {
         try await withServer { running in
             let audio = try wave(16_000, seed: 1)

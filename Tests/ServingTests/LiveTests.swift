@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -47,7 +48,7 @@ import Testing
                     }
                     // Chunks that wait for the model share a pass, whose result differs from those of a pass per chunk.
                     seconds += Double(piece.count / 2) / Double(rate)
-                    while metrics.audioSeconds < seconds - 1e-6 { Thread.sleep(forTimeInterval: 0.002) }
+                    while running.heardSeconds < seconds - 1e-6 { Thread.sleep(forTimeInterval: 0.002) }
                 }
                 client.sendFrame(1, Data("end".utf8))
                 return try client.messages()
@@ -134,6 +135,39 @@ import Testing
         #expect(await reading.value == [[0.5], nil])
     }
 
+    /// At the highest rate, 30 s would be 120 MB.
+    @Test func highRatesTakeNoMoreMemory() async throws {
+        let inbox = LiveBuffer(seconds: 1)
+        let isAdded = Mutex(false)
+        let adding = Task {
+            await inbox.add(Array(repeating: 0.5, count: 48_001), rate: 1_000_000)
+            isAdded.withLock { $0 = true }
+        }
+        try await Task.sleep(for: .milliseconds(200))
+        #expect(!isAdded.withLock { $0 })
+        #expect(await inbox.next()?.samples.count == 48_001)
+        await adding.value
+        await inbox.add(Array(repeating: 0.5, count: 48_000), rate: 1_000_000)
+    }
+
+    @Test(arguments: [3e38 as Float, .nan]) func samplesBeyondAllScalesAreTheInputsFault(sample: Float) async throws {
+        try await withServer(mode: .layerNorm) { running in
+            let audio = try wave(Array(repeating: 0.5, count: 24_000), as: .wavFloat)
+            let bad = (0..<100).reduce(into: Data()) { bytes, _ in
+                withUnsafeBytes(of: sample.bitPattern.littleEndian) { bytes += $0 }
+            }
+            let answer = try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                try client.openWebSocket("/v1/live")
+                client.sendFrame(2, audio.dropLast(400) + bad)
+                client.sendFrame(1, Data("end".utf8))
+                return try client.messages()
+            }
+            #expect(answer.code == 1008 && answer.texts.last?.contains("times full scale") == true, "\(answer)")
+            #expect(running.troubles.isEmpty, "\(running.troubles)")
+        }
+    }
+
     @Test func halfASampleAtTheEndIsReported() async throws {
         try await withServer { running in
             let bytes = raw(7_000, seed: 6)
@@ -167,7 +201,7 @@ import Testing
                 #expect(answer.code == 1003 && answer.texts.count == 1)
                 #expect(answer.texts.first?.contains("begins like a") == true, "\(answer.texts)")
             }
-            #expect(running.server.core.metrics.audioSeconds == 0)
+            #expect(running.heardSeconds == 0)
         }
     }
 
@@ -222,12 +256,11 @@ import Testing
     func whatWasHeardIsNotLost(opcode: UInt8, size: Int, code: Int) async throws {
         try await withServer { running in
             let bytes = raw(24_000, seed: 6)
-            let metrics = running.server.core.metrics
             let answer = try await onThread { [port = running.port] in
                 let client = try TestClient(port: port)
                 try client.openWebSocket("/v1/live")
                 client.sendFrame(2, bytes)
-                while metrics.audioSeconds < 1.5 { Thread.sleep(forTimeInterval: 0.002) }
+                while running.heardSeconds < 1.5 { Thread.sleep(forTimeInterval: 0.002) }
                 client.sendFrame(opcode, Data(count: size))
                 return try client.messages()
             }
@@ -262,7 +295,7 @@ import Testing
                 return try client.messages()
             }
             // Some audio is processed, and then the server stops.
-            try await eventually { running.server.core.metrics.audioSeconds == 1.5 }
+            try await eventually { running.heardSeconds == 1.5 }
             await running.server.stop(within: .seconds(60))
             let (texts, code) = try await heard
             #expect(code == 1001)

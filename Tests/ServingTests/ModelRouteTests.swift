@@ -60,6 +60,33 @@ private struct Models {
         }
     }
 
+    /// A failure before the first event is answered and reported as that of any request.
+    @Test func aStreamThatCannotBeginIsReportedOnce() async throws {
+        try await withModels { running, _ in
+            let reply = try await running.send(
+                "POST", "/v1/audio/transcriptions", headers: formHeaders.merging(["X-Request-ID": "abc"]) { $1 },
+                form(file: wave(16_000, seed: 1), fields: ["stream": "true", "model": "damaged"]))
+            #expect(reply.status == 500 && reply.error == "model_unavailable", "\(reply.text)")
+            #expect(running.troubles.count == 1, "\(running.troubles)")
+            #expect(running.troubles.last?.hasSuffix(" (request abc)") == true, "\(running.troubles)")
+        }
+    }
+
+    /// The operator learns of a failure, and which request it was.
+    @Test func failuresOfLiveInputAreReported() async throws {
+        try await withModels { running, _ in
+            let answer = try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                try client.openWebSocket("/v1/live?model=damaged", headers: ["X-Request-ID": "abc"])
+                return try client.messages()
+            }
+            #expect(answer.code == 1011 && answer.texts.last?.contains("cannot be loaded") == true, "\(answer)")
+            #expect(running.troubles.count == 1, "\(running.troubles)")
+            #expect(running.troubles.last?.hasPrefix("/v1/live: ") == true, "\(running.troubles)")
+            #expect(running.troubles.last?.hasSuffix(" (request abc)") == true, "\(running.troubles)")
+        }
+    }
+
     @Test func modelsAreChosenByName() async throws {
         try await withModels { running, models in
             let list = try await running.send("GET", "/v1/models").json()

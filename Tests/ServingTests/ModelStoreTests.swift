@@ -99,6 +99,23 @@ import W2VRecognition
         #expect(record.events.suffix(3) == ["dropped a", "load b", "loaded b"])
     }
 
+    /// Who has gone waits no longer, and the load goes on for others.
+    @Test func aCanceledTaskStopsWaitingForALoad() async throws {
+        let record = Record()
+        let store = Self.store(["a"], record)
+        record.hold(true)
+        let waiters = (0..<2).map { _ in Task { _ = try await store.lease(0, for: .text) } }
+        try await until("the requests") { await store.users(of: 0) == 2 }
+        try await until("the load") { await store.state(of: 0).0 == .loading }
+        for waiter in waiters { waiter.cancel() }
+        try await until("the end of the waiting") { await store.users(of: 0) == 0 }
+        #expect(await store.state(of: 0).0 == .loading)
+        for waiter in waiters { await #expect(throws: CancellationError.self) { try await waiter.value } }
+        record.hold(false)
+        try await use(0, of: store)
+        #expect(record.events == ["load a", "loaded a"])
+    }
+
     @Test func aModelInUseStays() async throws {
         let record = Record()
         let store = Self.store(["a", "b"], limit: 150, record)

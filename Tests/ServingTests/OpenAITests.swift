@@ -127,8 +127,8 @@ import W2VInference
         let sent = Sent()
         let events = OpenAIEvents(hasLogprobs: false) { sent.add($0) }
         #expect(!events.hasBegun)
-        events.add(TranscriptionPart(text: "A TEA", words: [], characters: []))
-        events.add(TranscriptionPart(text: "A TEA EAT", words: [], characters: []))
+        events.add(TranscriptionPart(text: "A TEA", words: [], characters: [], wordSeparator: " "))
+        events.add(TranscriptionPart(text: "A TEA EAT", words: [], characters: [], wordSeparator: " "))
         #expect(events.hasBegun)
         events.fail(.stopping)
         #expect(
@@ -137,8 +137,28 @@ import W2VInference
                 #"data: {"delta":" TEA","type":"transcript.text.delta"}"#,
                 #"data: {"delta":" EAT","type":"transcript.text.delta"}"#,
                 "event: error\ndata: "
-                    + #"{"error":{"code":"stopping","message":"The server is stopping; ask another one","param":null,"type":"stopping"}}"#,
+                    + #"{"error":{"code":"stopping","message":"The server is stopping; try another server","param":null,"type":"stopping"}}"#,
             ])
+    }
+
+    /// The tokens of a stream are its text, also for models that write no spaces.
+    @Test(arguments: ["", " ", "\u{3000}"]) func streamedTokensHaveTheModelsSeparator(separator: String) throws {
+        let sent = Sent()
+        let events = OpenAIEvents(hasLogprobs: true) { sent.add($0) }
+        let words = ["A", "B"].enumerated().map { index, text in
+            TimedText(text: text, start: Double(index), end: Double(index) + 0.5, confidence: 0.5)
+        }
+        events.add(
+            TranscriptionPart(text: "A", words: [words[0]], characters: [words[0]], wordSeparator: separator))
+        events.add(
+            TranscriptionPart(
+                text: "A\(separator)B", words: words, characters: words, wordSeparator: separator))
+        let deltas = try sent.text.components(separatedBy: "\n\n").dropLast().map { event in
+            try #require(JSONSerialization.jsonObject(with: Data(event.dropFirst(6).utf8)) as? [String: Any])
+        }
+        let tokens = deltas.flatMap { $0["logprobs"] as? [[String: Any]] ?? [] }.compactMap { $0["token"] as? String }
+        #expect(tokens == ["A", separator + "B"])
+        #expect(deltas.compactMap { $0["delta"] as? String } == tokens)
     }
 
     private final class Sent: @unchecked Sendable {

@@ -100,6 +100,13 @@ import Testing
         #expect(RequestTarget("https://h:8/x").host == "h:8")
     }
 
+    /// Forms and many HTTP libraries write a space as a plus sign (URL standard, section 5.1); in a path it is itself.
+    @Test func aPlusInAQueryIsASpace() {
+        let target = RequestTarget("/a+b?x+y=C%2B%2B+is+fun")
+        #expect(target.path == "/a+b")
+        #expect(target.query.map(\.name) == ["x y"] && target.query.map(\.value) == ["C++ is fun"])
+    }
+
     @Test func doubledSlashesFindTheRoute() async throws {
         try await withServer { running in
             let audio = try wave(16_000, seed: 1)

@@ -54,6 +54,42 @@ import Testing
         }
     }
 
+    /// Names take memory too, and so does every field.
+    @Test(arguments: [("user", 20_000), ("user[" + String(repeating: "x", count: 4_000) + "]", 300)])
+    func manyFieldsAreRefused(name: String, count: Int) async throws {
+        try await withServer { running in
+            let part = Data("--a b\r\nContent-Disposition: form-data; name=\"\(name)\"\r\n\r\n\r\n".utf8)
+            let fields = (0..<count).reduce(into: Data()) { bytes, _ in bytes += part }
+            let body = try fields + form(file: wave(16_000, seed: 1))
+            let reply = try await running.send("POST", "/v1/audio/transcriptions", headers: formHeaders, body)
+            #expect(reply.status == 400 && reply.text.contains("have more than 1 MB"), "\(reply.text)")
+            #expect(running.uploads.isEmpty)
+        }
+    }
+
+    /// The longest text that the description allows is accepted, whatever its letters.
+    @Test func theLongestTextFitsIntoAForm() async throws {
+        try await withServer { running in
+            for route in Route.all {
+                for parameter in route.parameters.all {
+                    guard case .text(let longest) = parameter.kind else { continue }
+                    #expect(4 * longest <= 1 << 20, "\(route.path) \(parameter.name)")
+                }
+            }
+            let text = String(repeating: "😀", count: 250_000)
+            let reply = try await running.send("/v1/align", file: wave(16_000, seed: 1), fields: ["text": text])
+            #expect(reply.status == 422 && reply.error == "unusable_text", "\(reply.text.prefix(500))")
+        }
+    }
+
+    /// What went wrong inside is for the operator: it may name folders of this machine.
+    @Test func failuresInsideAreNotTold() {
+        let error = RequestError(CocoaError(.fileReadNoPermission, userInfo: [NSFilePathErrorKey: "/srv/secret"]))
+        #expect(error.status == .internalServerError && error.type == "internal")
+        #expect(error.description == "The server failed to answer the request; the server's log has the reason")
+        #expect(error.hidden?.isEmpty == false)
+    }
+
     @Test func uploadsBeyondTheLimitAreRefused() async throws {
         try await withServer {
             $0.maximumUploadBytes = 1 << 20

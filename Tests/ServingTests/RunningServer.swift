@@ -32,6 +32,13 @@ final class RunningServer: Sendable {
     /// The server's own failures.
     var troubles: [String] { log.troubles.withLock { $0 } }
 
+    /// The seconds of audio recognized so far, as `/metrics` has them.
+    var heardSeconds: Double {
+        let lines = server.core.metrics.text(WaitingRoom.Counts(), uptime: 0).split(separator: "\n")
+        let line = lines.first { $0.hasPrefix("wav2vec2_audio_seconds_total ") }
+        return line?.split(separator: " ").last.flatMap { Double($0) } ?? -1
+    }
+
     /// The files of current uploads.
     var uploads: [String] {
         (try? FileManager.default.subpathsOfDirectory(atPath: folder.path))?.filter { $0.contains("/") } ?? []

@@ -42,6 +42,29 @@ import Testing
         #expect(throws: ServerError.self) { try APIKeys(file: URL(fileURLWithPath: "/nowhere/keys")) }
     }
 
+    /// In a volume with a secret of Kubernetes, the file is a symbolic link, whose own rights are always 0777.
+    @Test func theRightsAreThoseOfTheFileBehindALink() throws {
+        try withTemporaryFolder { folder in
+            let file = folder.appendingPathComponent("file")
+            let link = folder.appendingPathComponent("link")
+            try Data("\(key)\n".utf8).write(to: file)
+            try FileManager.default.createSymbolicLink(at: link, withDestinationURL: file)
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
+            #expect(try APIKeys(file: link).contains(key))
+            try FileManager.default.setAttributes([.posixPermissions: 0o666], ofItemAtPath: file.path)
+            #expect(throws: ServerError.self) { try APIKeys(file: link) }
+        }
+    }
+
+    /// As a shell's `<(…)` gives them.
+    @Test func keysAreReadFromAPipe() throws {
+        let pipe = Pipe()
+        try pipe.fileHandleForWriting.write(contentsOf: Data("\(key)\n".utf8))
+        try pipe.fileHandleForWriting.close()
+        let file = URL(fileURLWithPath: "/proc/self/fd/\(pipe.fileHandleForReading.fileDescriptor)")
+        #expect(try APIKeys(file: file).contains(key))
+    }
+
     @Test func requestsShowAKey() async throws {
         let keys = try keys(key)
         try await withServer {
@@ -49,7 +72,9 @@ import Testing
             $0.allowedOrigins = ["https://app.example"]
         } _: { running in
             let audio = try wave(16_000, seed: 1)
-            for target in ["/", "/health", "/ready"] { #expect(try await running.send("GET", target).status == 200) }
+            for target in ["/", "/health", "/ready", "/openapi.json"] {
+                #expect(try await running.send("GET", target).status == 200)
+            }
             for (method, target) in [
                 ("GET", "/metrics"), ("GET", "/v1/models"), ("GET", "/nowhere"), ("POST", "/v1/transcribe"),
                 ("POST", "/v1/audio/transcriptions"), ("GET", "/v1/live"),
@@ -63,6 +88,9 @@ import Testing
                 }
             }
             let header = ["Authorization": "Bearer \(key)"]
+            // What is open tells nothing about the models.
+            #expect(try await Set(running.send("GET", "/health").json().keys) == ["status"])
+            #expect(try await running.send("GET", "/health", headers: header).json()["model"] as? String == "small")
             #expect(try await running.send("POST", "/v1/transcribe", headers: header, audio).status == 200)
             #expect(
                 try await running.send("GET", "/metrics", headers: ["authorization": "bearer \(key)"]).status == 200)

@@ -30,6 +30,13 @@ import Testing
         }
     }
 
+    @Test(arguments: [(ENOSPC, 507), (EROFS, 503), (EMFILE, 503), (EACCES, 500)])
+    func whatPassesIsToBeTriedAgain(number: Int32, status: Int) {
+        let error = RequestError.storage(number)
+        #expect(Int(error.status.code) == status && error.hidden != nil)
+        #expect((error.headers.first(name: "Retry-After") != nil) == (status == 503))
+    }
+
     @Test func aFolderThatWasSweptAwayIsMadeAgain() async throws {
         try await withServer { running in
             let folder = running.server.core.uploads.url

@@ -35,7 +35,7 @@ import Testing
                         client.sendFrame(2, Data(count: 4))
                     }
                 ),
-                (1002, "no kind", { $0.sendFrame(0xB, Data(count: 4)) }),
+                (1002, "unknown opcode", { $0.sendFrame(0xB, Data(count: 4)) }),
                 (1002, "no valid code", { $0.sendFrame(8, Data([3])) }),
                 (1002, "no valid code", { $0.sendFrame(8, Data([3, 237])) }),
                 (1007, "UTF-8", { $0.sendFrame(8, Data([3, 232, 0xFF])) }),
@@ -76,6 +76,15 @@ import Testing
         }
     }
 
+    /// Empty messages take room as well, or a client could send more of them than memory holds.
+    @Test func emptyMessagesFillTheQueue() async {
+        let socket = WebSocket()
+        for _ in 0..<5_000 { socket.deliver(.binary(Data())) }
+        #expect(!socket.hasRoom)
+        for _ in 0..<5_000 { #expect(await socket.next() == .message(.binary(Data()))) }
+        #expect(socket.hasRoom)
+    }
+
     @Test func clientsThatDoNotReadAreClosed() async throws {
         try await withServer {
             $0.stallSeconds = 1
@@ -99,6 +108,28 @@ import Testing
         } _: { running in
             let found = try await ending(running) { _ in }
             #expect(found.code == 1008 && found.message.contains("too long"))
+        }
+    }
+
+    /// Pings and empty messages are no input.
+    @Test func pingsAloneKeepNothingOpen() async throws {
+        try await withServer {
+            $0.stallSeconds = 1
+        } _: { running in
+            try await onThread { [port = running.port] in
+                let client = try TestClient(port: port)
+                try client.openWebSocket("/v1/live")
+                let pinging = Task.detached { [client = Held(client)] in
+                    while !Task.isCancelled {
+                        client.value.sendFrame(9, Data("x".utf8))
+                        client.value.sendFrame(2, Data())
+                        try await Task.sleep(for: .milliseconds(50))
+                    }
+                }
+                defer { pinging.cancel() }
+                let answer = try client.messages()
+                #expect(answer.code == 1008 && answer.texts.last?.contains("too long") == true, "\(answer)")
+            }
         }
     }
 

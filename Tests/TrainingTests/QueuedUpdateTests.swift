@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 import W2VBackbone
 import W2VCorpus
+import W2VKernels
 import W2VTorch
 
 @testable import W2VTraining
@@ -133,6 +134,22 @@ import W2VTorch
         for (file, bytes) in expected where file.hasSuffix(".safetensors") { #expect(found[file] == bytes, "\(file)") }
         let updates = try ["plain", "recorded"].map { try TrainingState.read(corpus.file("\($0)/last")).update }
         #expect(updates[0] == updates[1])
+    }
+
+    /// On a GPU the optimizer clears the gradients: where they are to be seen, as in histograms, they are put back.
+    @Test func gradientsCanBeSeenAfterTheOptimizer() throws {
+        let recipe = try SyntheticCorpus.recipe()
+        try withEmulatedDeviceKernels {
+            let group = try #require(PretrainingTask(recipe, weights: nil, device: .cpu).groups.first)
+            #expect(group.optimizer is FusedAdam && group.optimizer is any QueuedOptimizer)
+            let gradients = group.parameters.gradients
+            for keeps in [true, false] {
+                try group.parameters.clearGradients()
+                try gradients.fillInPlace(2)
+                try group.step(learningRate: 0.001, gradientScale: 0.25, keepsGradients: keeps)
+                #expect(try gradients.elements(Float.self).allSatisfy { $0 == (keeps ? 0.5 : 0) })
+            }
+        }
     }
 
     /// Micro-batches of noise, and the order in which they are read.

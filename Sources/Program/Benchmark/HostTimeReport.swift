@@ -75,7 +75,8 @@ extension BenchmarkShapeOptions {
         let calls = try Rehearsal.calls { _ = try benchmark.step() }
         let report = HostTimeReport(
             task: task.rawValue, shape: utterances.text, subBatches: subBatches, hostS: median(host),
-            minHostS: host.min() ?? 0, hostStepS: host, drawsS: median(draws), medianS: median(whole), minS: whole.min() ?? 0,
+            minHostS: host.min() ?? 0, hostStepS: host, drawsS: median(draws), medianS: median(whole),
+            minS: whole.min() ?? 0,
             operators: calls.operators, kernels: calls.kernels, recorded: recorded, threads: LibTorch.threads,
             device: compute.device.description, precision: precision.rawValue, hourglass: model.hourglass,
             weights: model.weights, repetitions: repetitions)

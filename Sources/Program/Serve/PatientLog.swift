@@ -3,10 +3,11 @@ import Synchronization
 
 /// Writes a log on a thread of its own, so that a reader who is slow or has stopped does not stop the program.
 ///
-/// While the reader takes nothing, a limited number of lines wait; those beyond it are left out, counted and told.
+/// While the reader takes nothing, a limited number of lines wait; lines beyond that are dropped, and their number is
+/// reported.
 final class PatientLog: Sendable {
     private let queue = DispatchQueue(label: "log")
-    private let state = Mutex((waiting: 0, leftOut: 0))
+    private let state = Mutex((waiting: 0, dropped: 0))
     private let most: Int
     private let tell: @Sendable (Int) -> Void
 
@@ -14,8 +15,8 @@ final class PatientLog: Sendable {
     ///
     /// - Parameters:
     ///   - most: The most lines that wait.
-    ///   - tell: Called on the log's thread with the number of lines that were left out, once there is room again.
-    init(most: Int = 10_000, tellingLeftOut tell: @escaping @Sendable (Int) -> Void) {
+    ///   - tell: Called on the log's thread with the number of dropped lines, once there is room again.
+    init(most: Int = 10_000, reportingDropped tell: @escaping @Sendable (Int) -> Void) {
         self.most = most
         self.tell = tell
     }
@@ -26,7 +27,7 @@ final class PatientLog: Sendable {
     func add(_ write: @escaping @Sendable () -> Void) {
         let hasRoom = state.withLock { state in
             guard state.waiting < most else {
-                state.leftOut += 1
+                state.dropped += 1
                 return false
             }
             state.waiting += 1
@@ -35,12 +36,12 @@ final class PatientLog: Sendable {
         guard hasRoom else { return }
         queue.async { [self] in
             write()
-            let leftOut = state.withLock { state in
+            let dropped = state.withLock { state in
                 state.waiting -= 1
-                defer { state.leftOut = 0 }
-                return state.leftOut
+                defer { state.dropped = 0 }
+                return state.dropped
             }
-            if leftOut > 0 { tell(leftOut) }
+            if dropped > 0 { tell(dropped) }
         }
     }
 

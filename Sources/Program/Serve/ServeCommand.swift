@@ -192,12 +192,8 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         }
         let loading = ModelLoading { [json] in
             try await server.loadFirstModel()
-            Console.log.info(
-                """
-                serve: \(url), model \(facts.model), device \(facts.device), precision \(facts.precision), \
-                \(facts.decoder)
-                """, metadata: ["url": "\(url)"])
-            if json { try Console.output(jsonLine(Ready(url: url, facts: facts, models: models.map(\.name)))) }
+            let ready = Ready(url: url, facts: facts, models: models.map(\.name))
+            Self.log.add { Self.show(ready, asJSON: json) }
         }
         let services = ServiceGroup(services: [server, loading], logger: Self.quietLogger)
         // Installed before the model is loaded, which takes a while.
@@ -249,15 +245,28 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
     private static func endOnSignals(_ server: Server, _ services: ServiceGroup) -> StopSignal {
         StopSignal(
             { number in
-                Console.log.notice("serve: finishing requests in flight; a second signal stops the server immediately")
                 DispatchQueue(label: "limit").asyncAfter(deadline: .now() + 30) { end(server, after: number) }
                 Task { await services.triggerGracefulShutdown() }
+                log.add {
+                    Console.log.notice(
+                        "serve: finishing requests in flight; a second signal stops the server immediately")
+                }
             }, again: { end(server, after: $0) })
     }
 
-    /// A slow reader of the log must not hold up requests.
+    /// A slow reader of the log must not hold up requests, nor signals.
     private static let log = PatientLog {
-        Console.log.warning("serve: \($0) lines are missing here, since nobody read the log in time")
+        Console.log.warning("serve: dropped \($0) log lines, because the log was not read in time")
+    }
+
+    private static func show(_ ready: Ready, asJSON: Bool) {
+        let facts = ready.facts
+        Console.log.info(
+            """
+            serve: \(ready.url), model \(facts.model), device \(facts.device), precision \(facts.precision), \
+            \(facts.decoder)
+            """, metadata: ["url": "\(ready.url)"])
+        if asJSON { write(ready) }
     }
 
     private static func show(_ event: ServerEvent, asJSON: Bool) {
@@ -283,9 +292,12 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
                     "seconds": .stringConvertible(request.seconds),
                     "request": "\(request.identifier)", "client": "\(request.client)",
                 ])
-            guard asJSON else { return }
-            // A full log must not affect clients.
-            do { try Console.output(jsonLine(Request(request: request))) } catch { Console.log.error("\(error)") }
+            if asJSON { write(Request(request: request)) }
         }
+    }
+
+    private static func write(_ value: some Encodable) {
+        // A full log must not affect clients.
+        do { try Console.output(jsonLine(value)) } catch { Console.log.error("\(error)") }
     }
 }

@@ -67,7 +67,7 @@ public final class Trainer {
             let rate = options.learningRate.rate(update: update, maxUpdate: options.maxUpdate)
             var signal: Int32?
             let sums = try trainStep(
-                update, learningRate: rate, mayBeginNext: !showsGradients(of: update),
+                update, learningRate: rate, keepsGradients: showsGradients(of: update), mayBeginNext: true,
                 changesModel: { phase = $0 ? .updating : .training }
             ) {
                 signal = stop()

@@ -18,10 +18,13 @@ public actor LiveBuffer {
     private var reader: CheckedContinuation<Void, Never>?
     private var writer: CheckedContinuation<Void, Never>?
     private let seconds: Double
+    /// The highest rate at which the length is measured, in samples per second.
+    private static let highestRate = 48_000
 
     /// Makes a buffer.
     ///
-    /// - Parameter seconds: The length of audio in the buffer above which the producer has to wait.
+    /// - Parameter seconds: The length of audio in the buffer above which the producer has to wait; at more than 48 kHz,
+    ///   that of as many samples at 48 kHz, so that a high rate takes no more memory.
     public init(seconds: Double = 30) { self.seconds = seconds }
 
     /// Adds samples; returns when the buffer has room for more.
@@ -35,7 +38,8 @@ public actor LiveBuffer {
         chunk.samples += more
         chunk.rate = rate
         wakeReader()
-        guard chunk.seconds > seconds else { return }
+        let measured = Double(chunk.samples.count) / Double(min(rate, Self.highestRate))
+        guard measured > seconds else { return }
         await withCheckedContinuation { writer = $0 }
     }
 

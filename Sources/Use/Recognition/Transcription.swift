@@ -81,6 +81,8 @@ public struct TranscriptionPart: Sendable {
     public var words: [TimedText]
     /// Their letters, if requested.
     public var characters: [TimedText]
+    /// The text between words.
+    public var wordSeparator: String
 }
 
 /// A transcription with the log-probabilities that it was decoded from.

@@ -24,7 +24,8 @@ struct TranscriptionBuilder: Sendable {
 
     /// The words so far, without an unfinished one.
     var part: TranscriptionPart {
-        TranscriptionPart(text: writing.settled(text), words: words, characters: characters)
+        TranscriptionPart(
+            text: writing.settled(text), words: words, characters: characters, wordSeparator: writing.wordSeparator)
     }
 
     mutating func append(_ label: AlignedLabel) {

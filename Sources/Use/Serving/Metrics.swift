@@ -6,7 +6,6 @@ final class Metrics: Sendable {
     private struct State {
         var open = 0
         var live = 0
-        var audioSeconds = 0.0
     }
 
     private let registry = PrometheusRegistry(
@@ -17,7 +16,7 @@ final class Metrics: Sendable {
             .init(
                 "request_seconds",
                 .histogram([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800]),
-                "Seconds from a request's first byte to its answer, for recordings recognized."),
+                "Seconds from the end of a request's head to its answer, for recordings recognized."),
             .init("batch_recordings", .histogram([1, 2, 4, 8, 16, 32, 64]), "Short recordings in a batch."),
             .init("requests_open", .gauge, "Requests not answered yet, including uploads."),
             .init("requests_waiting", .gauge, "Requests waiting for the model."),
@@ -56,10 +55,7 @@ final class Metrics: Sendable {
         ).increment()
         // The audio of live input was counted as it was processed.
         let isRecognized = request.audioSeconds > 0 && request.status == 200
-        state.withLock { state in
-            state.open -= 1
-            if isRecognized { state.audioSeconds += request.audioSeconds }
-        }
+        state.withLock { $0.open -= 1 }
         guard isRecognized else { return }
         audio.increment(by: request.audioSeconds)
         seconds.record(request.seconds)
@@ -75,13 +71,7 @@ final class Metrics: Sendable {
     }
 
     /// Counts audio of a live input that the model has processed.
-    func liveHeard(seconds: Double) {
-        state.withLock { $0.audioSeconds += seconds }
-        audio.increment(by: seconds)
-    }
-
-    /// The seconds of audio recognized so far.
-    var audioSeconds: Double { state.withLock { $0.audioSeconds } }
+    func liveHeard(seconds: Double) { audio.increment(by: seconds) }
 
     /// Counts the end of a live input.
     func liveEnds() { state.withLock { $0.live -= 1 } }

@@ -68,7 +68,12 @@ public final class Server: Service, Sendable {
             RequestHandler(core: core),
             limits: ConnectionLimits(bodyBytes: options.maximumUploadBytes, stallSeconds: options.stallSeconds),
             maximumConnections: min(options.maximumConnections, Self.connectionsWithinFileLimit()),
-            encryption: encryption)
+            encryption: encryption
+        ) { [core] error in
+            // The client's doing: it has gone before its connection was accepted.
+            if (error as? IOError)?.errnoCode == ECONNABORTED { return }
+            core.tell(.trouble("listening failed (\(Self.reason(error)))"))
+        }
         let found: SocketAddress
         do {
             found = try await listener.start(on: address.socket)
@@ -144,15 +149,16 @@ public final class Server: Service, Sendable {
 
     private func listeningError(_ error: any Error) -> ServerError {
         let options = core.options
-        guard let error = error as? IOError else {
-            return .cannotListen(host: options.host, port: options.port, reason: SystemReason.of(error))
-        }
-        let reason = SystemReason.of(code: error.errnoCode)
-        return switch error.errnoCode {
+        let reason = Self.reason(error)
+        return switch (error as? IOError)?.errnoCode {
         case EADDRINUSE: .addressInUse(host: options.host, port: options.port)
         case EADDRNOTAVAIL, EAFNOSUPPORT: .badHost(options.host, reason: reason)
         default: .cannotListen(host: options.host, port: options.port, reason: reason)
         }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        (error as? IOError).map { SystemReason.of(code: $0.errnoCode) } ?? SystemReason.of(error)
     }
 
     /// Raises the limit of open files, and returns how many connections it allows: every upload takes more descriptors.

@@ -82,6 +82,12 @@ final class ServerCore: Sendable {
 
     func tell(_ event: ServerEvent) { report(event) }
 
+    /// Reports the hidden cause of a request's error, if it has one.
+    func tell(_ error: RequestError, path: String, identifier: String) {
+        guard let hidden = error.hidden else { return }
+        report(.trouble("\(path): \(hidden) (request \(identifier))"))
+    }
+
     /// Counts and reports an answered request.
     func finished(_ request: ServedRequest, route: String) {
         metrics.requestEnds(request, route: route)

@@ -63,11 +63,11 @@ extension Phrase {
     /// Another port to listen on.
     public static let otherPort = Phrase("another port", name: "otherPort")
     /// The limit on the bytes of an upload.
-    public static let uploadLimit = Phrase("the server's limit of uploads", name: "uploadLimit")
+    public static let uploadLimit = Phrase("the server's limit on uploads", name: "uploadLimit")
     /// The limit on the seconds of a recording.
-    public static let durationLimit = Phrase("the server's limit of durations", name: "durationLimit")
+    public static let durationLimit = Phrase("the server's limit on durations", name: "durationLimit")
     /// The limit on the number of waiting requests.
-    public static let waitingLimit = Phrase("the server's limit of waiting requests", name: "waitingLimit")
+    public static let waitingLimit = Phrase("the server's limit on waiting requests", name: "waitingLimit")
     /// The way to allow another name for the server.
     public static let allowHost = Phrase("have the server allow the name", name: "allowHost")
     /// The way to allow pages of other sites to use the server.

@@ -7,9 +7,9 @@ import W2VTorch
 /// has zeros besides (an eighth more operations with blocks of 16 rows and 128 taps), but the whole convolution is one
 /// product of large matrices, which tensor cores compute in half precision at their full speed.
 struct BlockConvolution {
-    /// The rows of the segments in the signal.
-    private let segments: SpacedSegments
-    private let lengths: [Int]
+    /// The place of each row in the signal, and the row of the signal at which its window begins; the backward pass
+    /// uses the same tensors.
+    private let (places, starts): (Tensor, Tensor)
     private let groups: Int
     /// The channels of a group.
     private let width: Int
@@ -21,14 +21,15 @@ struct BlockConvolution {
     /// Prepares the convolution of segments with a weight [channels, channels / groups, kernel].
     ///
     /// - Parameter block: The rows of a block; nil for the number that is best on a large GPU.
-    init(_ segments: SpacedSegments, _ lengths: [Int], weight: Tensor, groups: Int, block: Int? = nil) {
-        (self.segments, self.lengths, self.groups) = (segments, lengths, groups)
-        (width, kernel) = (weight.size(1), weight.size(2))
-        let kernel = kernel
+    init(_ segments: SpacedSegments, _ lengths: [Int], weight: Tensor, groups: Int, block: Int? = nil) throws {
+        let kernel = weight.size(2)
+        (self.groups, self.width, self.kernel) = (groups, weight.size(1), kernel)
+        places = try .constant("spaced rows", [kernel] + lengths, on: weight.device) { segments.rowsInSignal }
+        starts = try .constant("spaced windows", [kernel] + lengths, on: weight.device) { segments.windowOfRow }
         func window(_ block: Int) -> Int { (block + kernel - 1 + block - 1) / block * block }
         // A window begins at each row of the signal except the last kernel − 1.
         let results = max(1, segments.signalRows - kernel + 1)
-        let width = Double(width)
+        let width = Double(weight.size(1))
         func seconds(_ block: Int) -> Double {
             let (results, rows, window) = (Double(results), Double(block), Double(window(block)))
             // Operations of the products, at what a large GPU does in half precision, and the elements of the matrices
@@ -49,15 +50,16 @@ struct BlockConvolution {
 
     /// Returns the windows of the blocks, [groups, blocks, window · width], of rows [rows, channels].
     private func windows(_ rows: Tensor) throws -> Tensor {
-        let signal = try rows.placingRows(at: places(on: rows.device), in: signalRows)
+        let signal = try rows.placingRows(at: places, in: signalRows)
             .viewed(signalRows, groups, width).permuted(1, 0, 2).contiguous()
         return try signal.viewed(
             [groups, blocks, window * width], strides: [signalRows * width, block * width, 1], from: 0
         ).contiguous()
     }
 
-    /// Adds up what windows [groups, blocks, window · width] hold of each row: [rows, channels]. The gradient of
-    /// ``windows(_:)``.
+    /// Adds up what windows [groups, blocks, window · width] hold of each row: [rows, channels].
+    ///
+    /// This is the gradient of ``windows(_:)``.
     ///
     /// - Parameter padded: The windows with `overlap` more of zeros before and after them.
     private func rows(ofWindows padded: Tensor) throws -> Tensor {
@@ -70,7 +72,7 @@ struct BlockConvolution {
             ], from: (parts - 1) * stretch
         ).sum(2)
         return try sums.viewed(groups, signalRows, width).permuted(1, 0, 2).reshaped(signalRows, groups * width)
-            .takingRows(places(on: padded.device))
+            .takingRows(places)
     }
 
     /// Returns the Toeplitz matrices, [groups, width · block, window · width]: one row for each channel and row of a
@@ -101,21 +103,13 @@ struct BlockConvolution {
     /// Returns [groups, blocks, width · block] as [rows, channels].
     private func rows(ofBlocks results: Tensor) throws -> Tensor {
         try results.viewed(groups, blocks, width, block).permuted(1, 3, 0, 2)
-            .reshaped(blocks * block, groups * width).takingRows(starts(on: results.device))
+            .reshaped(blocks * block, groups * width).takingRows(starts)
     }
 
-    /// Returns rows [rows, channels] as [groups, blocks, width · block]. The gradient of ``rows(ofBlocks:)``.
+    /// Returns rows [rows, channels] as [groups, blocks, width · block]: the gradient of ``rows(ofBlocks:)``.
     private func blocks(ofRows rows: Tensor) throws -> Tensor {
-        try rows.placingRows(at: starts(on: rows.device), in: blocks * block)
+        try rows.placingRows(at: starts, in: blocks * block)
             .viewed(blocks, block, groups, width).permuted(2, 0, 3, 1).reshaped(groups, blocks, width * block)
-    }
-
-    private func places(on device: Device) throws -> Tensor {
-        try .constant("spaced rows", [kernel] + lengths, on: device) { segments.rowsInSignal }
-    }
-
-    private func starts(on device: Device) throws -> Tensor {
-        try .constant("spaced windows", [kernel] + lengths, on: device) { segments.windowOfRow }
     }
 
     // MARK: Passes

@@ -45,7 +45,8 @@ public struct NormalizedSignalKernels {
     ///   frames.
     public init(_ signal: Tensor, weight: Tensor, gain: Tensor, bias: Tensor, stride: Int, utterances: [Rows]) throws {
         (channels, kernel) = (weight.size(0), weight.size(2))
-        guard Self.supports(weight: weight, gain: gain, bias: bias, stride: stride), signal.dtype == .float32, signal.isContiguous,
+        guard Self.supports(weight: weight, gain: gain, bias: bias, stride: stride), signal.dtype == .float32,
+            signal.isContiguous,
             [gain, bias].allSatisfy({ $0.count == weight.size(0) && $0.dtype == weight.dtype })
         else {
             throw TorchError.shape("the kernels for GPUs take no \(signal) with weights \(weight), \(gain) and \(bias)")

@@ -84,7 +84,9 @@ extension DeviceKernel {
 
     /// Throws for a launch that a GPU refuses, or that the kernel is not written for.
     private static func check(_ shape: KernelShape) throws {
-        func refuse(_ what: String) -> TorchError { TorchError.operation("kernel \(name) cannot be started with \(what)") }
+        func refuse(_ what: String) -> TorchError {
+            TorchError.operation("kernel \(name) cannot be started with \(what)")
+        }
         let most = KernelShape.maximumGrid
         guard shape.grid.x <= most.x, shape.grid.y <= most.y else {
             throw refuse("\(shape.grid.x) × \(shape.grid.y) blocks: at most \(most.x) × \(most.y) are allowed")
@@ -135,7 +137,8 @@ extension DeviceKernel {
             try words.withUnsafeMutableBytes { bytes in
                 try launcher.launch(
                     place.format.map { "\(Self.name)\(variant)_\($0)" } ?? "\(Self.name)\(variant)", shape,
-                    parameters.indices.map { bytes.baseAddress?.advanced(by: 8 * $0) }, { memory(bytes.bindMemory(to: UInt64.self)) })
+                    parameters.indices.map { bytes.baseAddress?.advanced(by: 8 * $0) },
+                    { memory(bytes.bindMemory(to: UInt64.self)) })
             }
         }
     }

@@ -5,7 +5,7 @@ import W2VTorch
 ///
 /// The kernel also scales the gradients, rounds the parameters for a half-precision module and clears the gradients,
 /// which would be four passes more.
-public final class FusedAdam: Optimizer {
+public final class FusedAdam: QueuedOptimizer {
     private let parameters: FlatParameters
     private let options: Moments.Options
     /// The running moments.

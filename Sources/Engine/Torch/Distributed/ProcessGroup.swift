@@ -213,8 +213,9 @@ public final class ProcessGroup: @unchecked Sendable {
         }
     }
 
-    /// The time since the start of the oldest collective that has not ended, where only a GPU waits for them: more than
-    /// ``timeout`` means that another process is gone or hangs. `nil` if all have ended.
+    /// The time since the start of the oldest collective that has not ended, where only a GPU waits for them.
+    ///
+    /// More than ``timeout`` means that another process is gone or hangs. `nil` if all have ended.
     public var longestUnfinished: Duration? {
         unfinished.withLock { all in
             all.removeFirst(all.prefix { $0.hasEnded }.count)

@@ -3,7 +3,10 @@
 /// Keeping takes memory and saves a pass over it; the gradients are the same. Everything else that a backward pass
 /// needs is always kept.
 public struct KeptActivations: OptionSet, Sendable, Hashable {
+    /// A bit for each kind.
     public let rawValue: Int
+
+    /// Makes the set of these bits.
     public init(rawValue: Int) { self.rawValue = rawValue }
 
     /// The output of the first convolution, if a kernel computes the layer at once.
@@ -38,8 +41,9 @@ public struct KeptActivations: OptionSet, Sendable, Hashable {
 
 /// The memory of a training pass's activations, in bytes, estimated from shapes.
 public struct ActivationBytes: Sendable, Equatable {
-    /// What a pass takes in any case, at its peak. On an H200, parameters and this were 17.1 and 4.5 GB for batches
-    /// that took 14.8 and 4.3.
+    /// What a pass takes in any case, at its peak.
+    ///
+    /// With the parameters, the estimates are 16.3 and 4.3 GB for batches that took 14.8 and 4.3 on an H200.
     public var always: Int
     /// What ``KeptActivations/firstLayer`` takes.
     public var firstLayer: Int

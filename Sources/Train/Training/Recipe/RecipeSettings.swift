@@ -102,7 +102,8 @@ extension Recipe.OptimizationSection {
                 "whether to record pre-training passes of repeated shapes, as CUDA graphs on a GPU"),
             Setting(
                 "keep_activations", \.keepActivations,
-                "whether to keep activations for the backward pass, on GPUs that have the memory, instead of recomputing them"),
+                "whether to keep activations for the backward pass, on GPUs that have the memory, instead of recomputing them"
+            ),
             Setting("clip_norm", \.clipNorm, "maximum norm of the gradient; 0 for no limit", in: .atLeast(0)),
             Setting("optimizer", \.optimizer, "optimizer: adam or lamb"),
             Setting("adam_betas", \.adamBetas, "decays of Adam's two moments"),

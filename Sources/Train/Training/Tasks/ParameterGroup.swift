@@ -40,19 +40,39 @@ struct ParameterGroup {
     }
 
     /// Updates the FP32 weights, or this process's share of them.
-    func step(learningRate: Double, gradientScale: Double) throws {
-        try optimizer.step(learningRate: learningRate, gradientScale: gradientScale)
+    ///
+    /// - Parameter keepsGradients: Whether the gradients can be seen afterwards, multiplied by `gradientScale`.
+    func step(learningRate: Double, gradientScale: Double, keepsGradients: Bool = false) throws {
+        try keepingGradients(keepsGradients) { try $0.scaleInPlace(gradientScale) } during: {
+            try optimizer.step(learningRate: learningRate, gradientScale: gradientScale)
+        }
+    }
+
+    /// Runs an optimizer that clears the gradients, and puts them back if they are to be kept.
+    private func keepingGradients(
+        _ keeps: Bool, scale: (Tensor) throws -> Void, during step: () throws -> Void
+    ) throws {
+        let kept = try keeps ? parameters.gradients.cloned() : nil
+        try step()
+        guard let kept, parameters.isCleared else { return }
+        try withoutGradient {
+            try scale(kept)
+            try parameters.gradients.copy(from: kept)
+        }
+        parameters.isCleared = false
     }
 
     /// Queues an update of the FP32 weights and passes them to the module, before it is known whether it is skipped.
     ///
     /// - Throws: `TorchError.operation` for an optimizer whose updates cannot be queued.
-    func queueStep(learningRate: Double, _ verdict: GradientVerdict) throws {
+    func queueStep(learningRate: Double, _ verdict: GradientVerdict, keepsGradients: Bool) throws {
         guard let optimizer = optimizer as? any QueuedOptimizer else {
             throw TorchError.operation("the optimizer of \(name) cannot queue its updates")
         }
-        try optimizer.step(
-            learningRate: learningRate, gradientScale: verdict.gradientScale, unless: verdict.isSkipped)
+        try keepingGradients(keepsGradients) { try $0.multiplyInPlace(verdict.gradientScale) } during: {
+            try optimizer.step(
+                learningRate: learningRate, gradientScale: verdict.gradientScale, unless: verdict.isSkipped)
+        }
         try parameters.publish()
     }
 

@@ -110,6 +110,7 @@ final class UpdateStep {
     /// - Parameters:
     ///   - update: The update's number, from 1.
     ///   - learningRate: The learning rate.
+    ///   - keepsGradients: Whether the gradients, normalized and clipped, are to be seen after the update.
     ///   - mayBeginNext: Whether the next update may be begun before this one's sums are read: its gradients then take
     ///     the place of this one's.
     ///   - changesModel: Called with true before the optimizer changes the model, and with false if it has not done so.
@@ -118,8 +119,8 @@ final class UpdateStep {
     /// - Throws: ``TrainingError/notFinite(update:what:utterances:)``,
     ///   ``TrainingError/minimumLossScale(update:scale:what:utterances:)``, or an error of the data or the model.
     func callAsFunction(
-        _ update: Int, learningRate: Double, mayBeginNext: Bool = false, changesModel: (Bool) -> Void = { _ in },
-        isInterrupted: () -> Bool = { false }
+        _ update: Int, learningRate: Double, keepsGradients: Bool = false, mayBeginNext: Bool = false,
+        changesModel: (Bool) -> Void = { _ in }, isInterrupted: () -> Bool = { false }
     ) throws -> Statistics? {
         var sums = Statistics()
         var utterances: [Int] = []
@@ -158,7 +159,9 @@ final class UpdateStep {
         let changing = task.groups.filter { update >= $0.firstUpdate }
         guard queuesUpdates, let pending else {
             if let pending { sums += try pending.wait() }
-            return try complete(update, sums, utterances, changing, learningRate: learningRate, changesModel)
+            return try complete(
+                update, sums, utterances, changing, learningRate: learningRate, keepsGradients: keepsGradients,
+                changesModel)
         }
         let verdict = try profiled(.optimizer) {
             try GradientVerdict(
@@ -167,9 +170,11 @@ final class UpdateStep {
         }
         changesModel(true)
         try profiled(.optimizer) {
-            for group in changing { try group.queueStep(learningRate: learningRate, verdict) }
+            for group in changing {
+                try group.queueStep(learningRate: learningRate, verdict, keepsGradients: keepsGradients)
+            }
         }
-        if mayBeginNext, update < options.maxUpdate { self.begun = begin(update + 1, preparer, lossScale: lossScale) }
+        if mayBeginNext, !keepsGradients, update < options.maxUpdate { self.begun = begin(update + 1, preparer, lossScale: lossScale) }
         sums += try pending.wait()
         sums.updates = 1
         let norm = try verdict.waitForNorm()
@@ -187,7 +192,7 @@ final class UpdateStep {
     /// Completes an update whose gradients and sums the host waits for.
     private func complete(
         _ update: Int, _ own: Statistics, _ utterances: [Int], _ changing: [ParameterGroup], learningRate: Double,
-        _ changesModel: (Bool) -> Void
+        keepsGradients: Bool, _ changesModel: (Bool) -> Void
     ) throws -> Statistics? {
         var sums = own
         try summation?.finishReduction()
@@ -201,7 +206,10 @@ final class UpdateStep {
         let clip = options.clipNorm > 0 ? min(1, options.clipNorm / (norm + 1e-6)) : 1
         changesModel(true)
         try profiled(.optimizer) {
-            for group in changing { try group.step(learningRate: learningRate, gradientScale: clip / divisor) }
+            for group in changing {
+                try group.step(
+                    learningRate: learningRate, gradientScale: clip / divisor, keepsGradients: keepsGradients)
+            }
             summation?.optimizerEnded()
             for group in changing { try group.publish() }
         }

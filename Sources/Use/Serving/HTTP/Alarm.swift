@@ -17,9 +17,6 @@ final class Alarm {
         self.action = action
     }
 
-    /// Whether there is a deadline.
-    var isSet: Bool { deadline != nil }
-
     /// Sets the deadline, which replaces any other.
     func set(_ time: TimeAmount) {
         let deadline = NIODeadline.now() + time

@@ -300,13 +300,13 @@ final class Connection: ChannelInboundHandler, RemovableChannelHandler, @uncheck
         readOn()
     }
 
-    /// Answers what is no request; the connection ends.
+    /// Answers input that is not a valid request, and ends the connection.
     private func refuse(_ error: any Error) {
         switch (state, error) {
         case (.lingering, _), (.webSocket, _), (.closed, _): return
         // The client has closed its side in the middle of a request; `inputClosed` follows.
         case (_, HTTPParserError.invalidEOFState): return
-        case (.idle, _), (.exchange, _): headError = headError ?? RequestError(malformed: error)
+        case (.idle, _), (.exchange, _): headError = headError ?? RequestError(malformed: error, limits)
         }
         settleHeadError()
     }
@@ -332,7 +332,8 @@ final class Connection: ChannelInboundHandler, RemovableChannelHandler, @uncheck
             headError = .timeout
             settleHeadError()
         case .exchange(let exchange):
-            if exchange.isWaiting {
+            // A wait ends without bytes when the body has failed; then the client has to take the answer.
+            if exchange.isWaiting, !exchange.hasReplied {
                 exchange.keepsAlive = false
                 exchange.request.body.fail(RequestError.timeout)
             } else if exchange.hasReplied {

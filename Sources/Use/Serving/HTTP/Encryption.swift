@@ -29,10 +29,10 @@ public struct ServerCertificate: Sendable {
         }
         let chain: [NIOSSLCertificate]
         do { chain = try NIOSSLCertificate.fromPEMFile(certificate.path) } catch {
-            throw ServerError.badCertificate(certificate.path, reason: "it is no certificate in PEM")
+            throw ServerError.badCertificate(certificate.path, reason: "it is not a PEM certificate")
         }
         guard !chain.isEmpty else {
-            throw ServerError.badCertificate(certificate.path, reason: "it has no certificate in PEM")
+            throw ServerError.badCertificate(certificate.path, reason: "it contains no PEM certificate")
         }
         let privateKey: NIOSSLPrivateKey
         do {
@@ -42,7 +42,7 @@ public struct ServerCertificate: Sendable {
                 setter([])
             }
         } catch {
-            throw ServerError.badCertificate(key.path, reason: "it is no private key in PEM without a passphrase")
+            throw ServerError.badCertificate(key.path, reason: "it is not a PEM private key, or it needs a passphrase")
         }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(privateKey))

@@ -6,20 +6,19 @@ extension RequestError {
     ///
     /// Source: RFC 9112, sections 3.2 and 6.
     init?(framing head: HTTPRequestHead) {
-        func only(_ name: String) -> [String] { head.headers[name] }
-        let hosts = only("Host")
+        let hosts = head.headers["Host"]
         guard head.isHTTP10 || hosts.count == 1 else {
             self = .bad(
                 hosts.isEmpty ? "The request has no Host header" : "The request has \(hosts.count) Host headers",
                 "send one")
             return
         }
-        let lengths = only("Content-Length")
+        let lengths = head.headers["Content-Length"]
         if let length = lengths.first(where: { !$0.utf8.allSatisfy { (48...57).contains($0) } || Int($0) == nil }) {
             self = .bad("The Content-Length \"\(length.prefix(40))\" is not a number of digits only")
             return
         }
-        let codings = only("Transfer-Encoding")
+        let codings = head.headers["Transfer-Encoding"]
         guard lengths.count <= 1, lengths.isEmpty || codings.isEmpty else {
             self = .bad("The request declares its length more than once", "send one Content-Length, or chunks")
             return
@@ -35,12 +34,17 @@ extension RequestError {
     }
 
     /// An error for bytes that are no request.
-    init(malformed error: any Error) {
+    ///
+    /// - Parameters:
+    ///   - error: The parser's error.
+    ///   - limits: The limits of a head.
+    init(malformed error: any Error, _ limits: ConnectionLimits) {
         switch error {
         case is HeadGate.HeadTooLarge, HTTPParserError.headerOverflow:
             self.init(
                 status: .requestHeaderFieldsTooLarge, type: "headers_too_large",
-                "The request's head has more than 16 KB or 100 fields", "send fewer or shorter headers")
+                "The request's head has more than \(limits.headBytes >> 10) KB or \(limits.headFields) fields",
+                "send fewer or shorter headers")
         case HTTPParserError.invalidVersion:
             self.init(
                 status: .httpVersionNotSupported, type: "bad_version",

@@ -11,8 +11,9 @@ final class Listener: Sendable {
         var channel: (any Channel)?
         var connections: [ObjectIdentifier: Connection] = [:]
         var isStopping = false
-        /// Called when the last connection has ended.
-        var onEmpty: CheckedContinuation<Void, Never>?
+        /// Those who wait for the end of the last connection.
+        var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+        var nextWaiter = 0
     }
 
     private let group: MultiThreadedEventLoopGroup
@@ -20,6 +21,7 @@ final class Listener: Sendable {
     private let limits: ConnectionLimits
     private let maximumConnections: Int
     private let encryption: NIOSSLContext?
+    private let onError: @Sendable (any Error) -> Void
     private let state = Mutex(State())
 
     /// Makes a listener.
@@ -29,13 +31,16 @@ final class Listener: Sendable {
     ///   - limits: The limits of each connection.
     ///   - maximumConnections: The most connections; more have to wait until others end.
     ///   - encryption: The certificate and its key; nil for plain connections.
+    ///   - onError: Called with each error of accepting connections, on any thread.
     init(
-        _ responder: any Responder, limits: ConnectionLimits, maximumConnections: Int, encryption: NIOSSLContext?
+        _ responder: any Responder, limits: ConnectionLimits, maximumConnections: Int, encryption: NIOSSLContext?,
+        onError: @escaping @Sendable (any Error) -> Void
     ) {
         self.responder = responder
         self.limits = limits
         self.maximumConnections = maximumConnections
         self.encryption = encryption
+        self.onError = onError
         // They only move bytes; requests are answered on other threads.
         group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
     }
@@ -52,8 +57,10 @@ final class Listener: Sendable {
             .serverChannelOption(.maxMessagesPerRead, value: 4)
             .serverChannelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        AcceptGate(most: maximumConnections) { [weak self] in self?.closeIdle() })
+                    let gate = AcceptGate(most: maximumConnections, onError: onError) { [weak self] in
+                        self?.closeIdle()
+                    }
+                    try channel.pipeline.syncOperations.addHandlers([AcceptGate.patience(), gate])
                 }
             }
             .childChannelOption(.autoRead, value: false)
@@ -86,17 +93,21 @@ final class Listener: Sendable {
 
     /// Waits until all connections have ended.
     func drained() async {
+        let number = state.withLock { state in
+            state.nextWaiter += 1
+            return state.nextWaiter
+        }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let isEmpty = state.withLock { state in
+                let isOver = state.withLock { state in
                     if state.connections.isEmpty || Task.isCancelled { return true }
-                    state.onEmpty = continuation
+                    state.waiters[number] = continuation
                     return false
                 }
-                if isEmpty { continuation.resume() }
+                if isOver { continuation.resume() }
             }
         } onCancel: {
-            takeWaiter()?.resume()
+            state.withLock { $0.waiters.removeValue(forKey: number) }?.resume()
         }
     }
 
@@ -121,80 +132,18 @@ final class Listener: Sendable {
             return state.isStopping
         }
         channel.closeFuture.whenComplete { [self] _ in
-            let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            let waiters = state.withLock { state -> [Int: CheckedContinuation<Void, Never>] in
                 state.connections[number] = nil
-                guard state.connections.isEmpty else { return nil }
-                defer { state.onEmpty = nil }
-                return state.onEmpty
+                guard state.connections.isEmpty else { return [:] }
+                defer { state.waiters = [:] }
+                return state.waiters
             }
-            waiter?.resume()
+            for waiter in waiters.values { waiter.resume() }
         }
         if isStopping { connection.stop() }
     }
 
     private func closeIdle() {
         for connection in state.withLock({ Array($0.connections.values) }) { connection.closeIfIdle() }
-    }
-
-    private func takeWaiter() -> CheckedContinuation<Void, Never>? {
-        state.withLock { state in
-            defer { state.onEmpty = nil }
-            return state.onEmpty
-        }
-    }
-}
-
-/// Stops to accept connections while there are too many; those that come wait in the system's queue.
-///
-/// Without descriptors the server waits as well: NIO's own handler accepts again after a second.
-final class AcceptGate: ChannelDuplexHandler {
-    typealias InboundIn = any Channel
-    typealias InboundOut = any Channel
-    typealias OutboundIn = Never
-
-    private let most: Int
-    private let onFull: () -> Void
-    private var count = 0
-    private var isReadHeld = false
-    private var isAskingAgain = false
-
-    /// Makes a gate.
-    ///
-    /// - Parameters:
-    ///   - most: The most connections.
-    ///   - onFull: Called when there are as many.
-    init(most: Int, onFull: @escaping () -> Void) {
-        self.most = most
-        self.onFull = onFull
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        count += 1
-        unwrapInboundIn(data).closeFuture.hop(to: context.eventLoop).assumeIsolated().whenComplete { [self] _ in
-            count -= 1
-            guard isReadHeld, count < most else { return }
-            isReadHeld = false
-            context.read()
-        }
-        context.fireChannelRead(data)
-    }
-
-    func read(context: ChannelHandlerContext) {
-        guard count < most else {
-            isReadHeld = true
-            return makeRoom(context)
-        }
-        context.read()
-    }
-
-    /// Asks for connections to be closed, until there is room.
-    private func makeRoom(_ context: ChannelHandlerContext) {
-        guard isReadHeld, !isAskingAgain, context.channel.isActive else { return }
-        onFull()
-        isAskingAgain = true
-        context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [self] in
-            isAskingAgain = false
-            makeRoom(context)
-        }
     }
 }

@@ -26,6 +26,9 @@ final class WebSocket: Sendable {
         case failed(String, code: UInt16)
     }
 
+    /// The error of sending over a lost connection.
+    struct Lost: Error {}
+
     /// The next item of the input.
     enum Event: Sendable, Equatable {
         case message(Message)
@@ -80,10 +83,10 @@ final class WebSocket: Sendable {
 
     /// Sends a text message, and waits until the client's system has taken it.
     ///
-    /// - Throws: An error if the connection is lost.
-    func send(_ text: String) async throws {
-        guard let handler else { throw ChannelError.ioOnClosedChannel }
-        try await handler.send(text)
+    /// - Throws: ``Lost``.
+    func send(_ text: String) async throws(Lost) {
+        guard let handler else { throw Lost() }
+        do { try await handler.send(text) } catch { throw Lost() }
     }
 
     /// Ends the WebSocket, after everything that was sent.
@@ -138,11 +141,13 @@ final class WebSocket: Sendable {
 }
 
 extension WebSocket.Message {
-    /// The number of bytes of the message's content.
+    /// The number of bytes that the message takes in the queue; an empty one takes some too.
     fileprivate var byteCount: Int {
-        switch self {
-        case .text(let text): text.utf8.count
-        case .binary(let data): data.count
-        }
+        let content =
+            switch self {
+            case .text(let text): text.utf8.count
+            case .binary(let data): data.count
+            }
+        return 64 + content
     }
 }

@@ -125,7 +125,9 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
         let frame = unwrapInboundIn(data)
         switch state {
         case .open:
-            inputAlarm.set(.init(seconds: limits.stallSeconds))
+            // Pings alone do not keep a WebSocket open, and neither do empty messages.
+            let isData = [.text, .binary, .continuation].contains(frame.opcode)
+            if isData, frame.data.readableBytes > 0 { inputAlarm.set(.init(seconds: limits.stallSeconds)) }
             take(frame)
         case .closing:
             guard frame.opcode == .connectionClose else { return }
@@ -160,7 +162,7 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
-        case NIOWebSocketError.invalidFrameLength: fail(.tooLong)
+        case NIOWebSocketError.invalidFrameLength: fail(tooLong)
         case NIOWebSocketError.fragmentedControlFrame, NIOWebSocketError.multiByteControlFrameLength:
             fail(.badControlFrame)
         case is ByteToMessageDecoderError, is IOError: break
@@ -176,9 +178,15 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
         var sentence: String
         var code: UInt16
 
-        static let tooLong = Fault(sentence: "A message has more than 4 MB; send audio in smaller pieces.", code: 1009)
         static let badControlFrame = Fault(
-            sentence: "A control frame is in pieces or has more than 125 bytes.", code: 1002)
+            sentence: "A control frame is fragmented or has more than 125 bytes.", code: 1002)
+    }
+
+    private var tooLong: Fault {
+        Fault(
+            sentence: "A message has more than \(limits.messageBytes >> 20) MB; send audio in smaller pieces.",
+            code: 1009
+        )
     }
 
     private func take(_ frame: WebSocketFrame) {
@@ -202,11 +210,11 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
             if frame.fin { endMessage() }
         case .continuation where message != nil:
             guard (message?.bytes.readableBytes ?? 0) + bytes.readableBytes <= limits.messageBytes else {
-                return fail(.tooLong)
+                return fail(tooLong)
             }
             message?.bytes.writeImmutableBuffer(bytes)
             if frame.fin { endMessage() }
-        default: fail(Fault(sentence: "A frame is of no kind that is known here.", code: 1002))
+        default: fail(Fault(sentence: "A frame has an unknown opcode.", code: 1002))
         }
     }
 
@@ -263,7 +271,7 @@ final class WebSocketHandler: ChannelInboundHandler, @unchecked Sendable {
         case .open:
             // The model, or the client as a reader, is behind.
             guard isReading else { return inputAlarm.set(.init(seconds: limits.stallSeconds)) }
-            fail(Fault(sentence: "Nothing came for too long.", code: 1008))
+            fail(Fault(sentence: "No data arrived for too long.", code: 1008))
         case .closing, .lingering: shut()
         case .deaf, .closed: break
         }

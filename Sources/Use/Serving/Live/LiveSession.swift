@@ -1,5 +1,4 @@
 import Foundation
-import NIOCore
 import W2VAudio
 import W2VBase
 import W2VRecognition
@@ -18,9 +17,11 @@ struct LiveSession: Sendable {
         case stopping
         /// A message is invalid; the input before it was processed.
         case refused(String, code: UInt16)
+        /// The server failed.
+        case failed(any Error)
     }
 
-    /// Tells that a WAV header was understood: a client that sends a file by mistake learns of it.
+    /// Confirms that a WAV header was recognized, so that a client that sends a file by mistake notices.
     private struct Format: Encodable {
         var event = "format"
         var format = "WAV file"
@@ -33,6 +34,7 @@ struct LiveSession: Sendable {
     }
 
     private let core: ServerCore
+    private let identifier: String
     private let wanted: Result<(model: Int, rate: Int?), RequestError>
     private let heard: @Sendable (Double) -> Void
 
@@ -40,13 +42,15 @@ struct LiveSession: Sendable {
     ///
     /// - Parameters:
     ///   - core: The server.
+    ///   - identifier: The request's identifier.
     ///   - wanted: The model's index and the samples per second, if given, or the error in the request.
     ///   - heard: Called with the seconds of audio that the model has processed since the last call.
     init(
-        _ core: ServerCore, _ wanted: Result<(model: Int, rate: Int?), RequestError>,
+        _ core: ServerCore, _ identifier: String, _ wanted: Result<(model: Int, rate: Int?), RequestError>,
         heard: @escaping @Sendable (Double) -> Void
     ) {
         self.core = core
+        self.identifier = identifier
         self.wanted = wanted
         self.heard = heard
     }
@@ -65,9 +69,7 @@ struct LiveSession: Sendable {
             lease = try await core.lease(wanted.model, for: .text)
             recognizer = try lease.model.requireRecognizer()
         } catch {
-            let error = RequestError(error)
-            if let hidden = error.hidden { core.tell(.trouble("\(LiveSocket.path): \(hidden)")) }
-            await refuse(client, error.description, code: error.status.code < 500 ? 1008 : 1011)
+            await refuse(client, error)
             return 0
         }
         // The model stays in memory until the session has ended.
@@ -79,6 +81,7 @@ struct LiveSession: Sendable {
             return end
         }
         var (samples, seconds) = (0, 0.0)
+        var peak: Float = 0
         do {
             try await withTaskCancellationHandler {
                 var live: LiveRecognizer?
@@ -87,6 +90,7 @@ struct LiveSession: Sendable {
                     // Added up as whole samples, so that four seconds in many chunks are four seconds.
                     samples += chunk.samples.count
                     seconds = Double(samples) / Double(chunk.rate)
+                    peak = chunk.samples.reduce(peak) { max($0, $1.isNaN ? .infinity : abs($1)) }
                     var current = try live ?? LiveRecognizer(recognizer, sampleRate: chunk.rate)
                     // A second reference would make the recognizer copy its audio.
                     live = nil
@@ -100,8 +104,9 @@ struct LiveSession: Sendable {
                 for event in try await live?.finish() ?? [] { try await client.send(jsonLine(event)) }
                 switch end {
                 case .refused(let message, let code): await refuse(client, message, code: code)
+                case .failed(let error): await refuse(client, error)
                 case .asked(hasHalfSample: true), .closed(hasHalfSample: true):
-                    client.close(code: 1000, reason: "The last byte is half a sample: left out")
+                    client.close(code: 1000, reason: "The input ended with half a sample, which was ignored")
                 case .asked, .closed: client.close(code: 1000)
                 case .stopping: client.close(code: 1001)
                 case .gone: break
@@ -113,11 +118,18 @@ struct LiveSession: Sendable {
             reading.cancel()
             // Otherwise the reader would wait for room in the buffer forever.
             await inbox.end()
-            if !(error is CancellationError), !(error is ChannelError) {
-                await refuse(client, "\(error)", code: 1011)
+            if !(error is CancellationError), !(error is WebSocket.Lost) {
+                await refuse(client, peak > ServerCore.loudest ? RequestError.tooLoud("live audio", peak: peak) : error)
             }
         }
         return seconds
+    }
+
+    /// Closes the WebSocket because of an error, whose hidden cause is reported.
+    private func refuse(_ client: WebSocket, _ error: any Error) async {
+        let error = RequestError(error)
+        core.tell(error, path: LiveSocket.path, identifier: identifier)
+        await refuse(client, error.description, code: error.status.code < 500 ? 1008 : 1011)
     }
 
     private func refuse(_ client: WebSocket, _ message: String, code: UInt16) async {
@@ -131,7 +143,7 @@ struct LiveSession: Sendable {
         do {
             let end = try await read(client, &audio, into: inbox)
             switch end {
-            case .gone, .refused: return end
+            case .gone, .refused, .failed: return end
             case .asked, .closed, .stopping: break
             }
             let (samples, hasHalfSample) = try audio.finish()
@@ -139,7 +151,7 @@ struct LiveSession: Sendable {
             return switch end {
             case .asked: .asked(hasHalfSample: hasHalfSample)
             case .closed: .closed(hasHalfSample: hasHalfSample)
-            case .gone, .refused, .stopping: end
+            case .gone, .refused, .failed, .stopping: end
             }
         } catch let error as LiveInputError {
             if case .otherRate(let rate, let given) = error {
@@ -151,7 +163,7 @@ struct LiveSession: Sendable {
                 "\(error.problem); send the file to /v1/transcribe, or decode it first "
                     + "(ffmpeg -i FILE -ac 1 -ar 16000 -f s16le -)", code: 1003)
         } catch {
-            return .refused("\(error)", code: 1011)
+            return error is WebSocket.Lost ? .gone : .failed(error)
         }
     }
 

@@ -31,7 +31,7 @@ enum LiveSocket {
         guard core.metrics.liveBegins(most: core.options.maximumWaiting) else { throw RequestError.tooMany }
         return WebSocketUpgrade(subprotocol: subprotocol(request)) { socket in
             let began = ContinuousClock.now
-            let session = LiveSession(core, wanted) { core.metrics.liveHeard(seconds: $0) }
+            let session = LiveSession(core, request.identifier, wanted) { core.metrics.liveHeard(seconds: $0) }
             let seconds = await session.run(socket)
             core.metrics.liveEnds()
             core.finished(

@@ -150,10 +150,18 @@ actor ModelStore {
 
     private func loaded(_ key: Key) async throws -> LoadedModel {
         if let model = slots[key]?.model { return model }
-        if let loading = slots[key]?.loading { return try await loading.value }
-        let task = Task { try await load(key) }
-        slots[key]?.loading = task
-        return try await task.value
+        if let loading = slots[key]?.loading { return try await Self.result(of: loading) }
+        let loading = Task { try await load(key) }
+        slots[key]?.loading = loading
+        return try await Self.result(of: loading)
+    }
+
+    /// Waits for a load; a canceled task stops waiting at once, and the load goes on for others.
+    private static func result(of loading: Task<LoadedModel, any Error>) async throws -> LoadedModel {
+        let (results, result) = AsyncStream<Result<LoadedModel, any Error>>.makeStream()
+        Task { result.yield(await loading.result) }
+        for await result in results { return try result.get() }
+        throw CancellationError()
     }
 
     private func load(_ key: Key) async throws -> LoadedModel {

@@ -19,7 +19,7 @@ extension ServerCore {
     }
 
     /// The multiple of full scale beyond which the recording is to blame for NaN or infinite outputs.
-    private static let loudest: Float = 100
+    static let loudest: Float = 100
 
     /// Chooses the model of a request.
     ///

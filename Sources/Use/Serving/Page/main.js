@@ -219,7 +219,10 @@ async function begin(isAgain = false) {
   const facts = await server.facts();
   if (!facts) return say("The server does not answer; load this page again when it is running.", true);
   element("facts").textContent =
-    [facts.model, facts.device, facts.precision, facts.decoder, `wav2vec2 ${facts.version}`].join(" · ");
+    // Without a key, a server that asks for one tells its status only.
+    facts.model
+      ? [facts.model, facts.device, facts.precision, facts.decoder, `wav2vec2 ${facts.version}`].join(" · ")
+      : "wav2vec2";
   if (facts.status == "loading") {
     // The page is there before the model is.
     say("The model is being loaded …");

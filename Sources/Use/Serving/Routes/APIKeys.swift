@@ -16,14 +16,18 @@ public struct APIKeys: Sendable {
     ///   keys are too short or have characters other than printable ASCII.
     public init(file: URL) throws {
         let text: String
-        let rights: Int
+        var status = stat()
         do {
-            text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
-            rights = try FileManager.default.attributesOfItem(atPath: file.path)[.posixPermissions] as? Int ?? 0
+            let handle = try FileHandle(forReadingFrom: file)
+            text = String(decoding: try handle.readToEnd() ?? Data(), as: UTF8.self)
+            // The rights of what was read: a symbolic link, as in a volume with a secret of Kubernetes, has all rights.
+            guard fstat(handle.fileDescriptor, &status) == 0 else {
+                throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+            }
         } catch {
             throw ServerError.badKeys(file.path, reason: "cannot be read: \(SystemReason.of(error))")
         }
-        guard rights & 0o002 == 0 else {
+        guard status.st_mode & 0o002 == 0 else {
             throw ServerError.badKeys(file.path, reason: "every user of this machine may change it")
         }
         var keys: [[UInt8]] = []

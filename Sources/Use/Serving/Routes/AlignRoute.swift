@@ -23,7 +23,7 @@ extension Route {
         help: "Finds the times of a transcript's words; the answer is the output of the command align",
         parameters: ParameterList([
             Parameter(
-                name: "text", kind: .text(longest: 500_000), help: "What is said in the recording, word by word",
+                name: "text", kind: .text(longest: 250_000), help: "What is said in the recording, word by word",
                 isRequired: true),
             .format(AlignmentFormat.self, usual: .json),
             Parameter(

@@ -72,10 +72,12 @@ extension Route {
         let body: Data
         switch format {
         case .npy:
-            body = try await core.work { try NumPyFile.data(result.values, as: element) }
-            if element == .float16, try await core.work({ try !result.values.to(dtype: .float16).isFinite() }) {
-                throw RequestError.bad(
-                    "The features exceed the largest number of float16", "use float32", parameter: "dtype")
+            body = try await core.work {
+                if element == .float16, try !result.values.to(dtype: .float16).isFinite() {
+                    throw RequestError.bad(
+                        "The features exceed the largest number of float16", "use float32", parameter: "dtype")
+                }
+                return try NumPyFile.data(result.values, as: element)
             }
         case .json:
             body = try await core.text { write in

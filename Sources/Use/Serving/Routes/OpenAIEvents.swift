@@ -48,7 +48,7 @@ final class OpenAIEvents: Sendable {
 
     /// Sends the words that are new in the beginning of a transcription.
     func add(_ part: TranscriptionPart) {
-        add(part.text, hasLogprobs ? TokenLogprob.list(part.words, part.characters) : [])
+        add(part.text, hasLogprobs ? TokenLogprob.list(part.words, part.characters, part.wordSeparator) : [])
     }
 
     /// Sends the rest of a transcription, and ends.
@@ -105,7 +105,7 @@ struct TokenLogprob: Encodable {
     ///   - letters: Their letters, with the same times.
     ///   - separator: The text between words.
     /// - Returns: One token per letter.
-    static func list(_ words: [TimedText], _ letters: [TimedText], _ separator: String = " ") -> [TokenLogprob] {
+    static func list(_ words: [TimedText], _ letters: [TimedText], _ separator: String) -> [TokenLogprob] {
         var starts = words.dropFirst().map(\.start)[...]
         return letters.map { letter in
             var token = letter.text

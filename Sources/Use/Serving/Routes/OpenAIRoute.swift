@@ -68,7 +68,7 @@ extension Route {
             isList: true),
         Parameter(
             name: "language", kind: .text(longest: 40),
-            help: "Told back in verbose_json; a model knows the language that it was trained on"),
+            help: "Returned in verbose_json; a model knows the language that it was trained on"),
         Parameter(
             name: "prompt", kind: .text(longest: 4096),
             help: "Words to prefer, where the server decodes with a beam search"),
@@ -117,7 +117,7 @@ extension Route {
         }
         var reply =
             wanted.isStreamed
-            ? try await streamed(core, upload, by: model, wanted) : try await whole(core, upload, by: model, wanted)
+            ? try await streamed(call, upload, by: model, wanted) : try await whole(core, upload, by: model, wanted)
         if !wanted.prompt.isEmpty, await !core.store.takesHotWords(model) { wanted.ignored.append("prompt") }
         if !wanted.ignored.isEmpty {
             reply.headers.replaceOrAdd(
@@ -149,8 +149,9 @@ extension Route {
 
     /// Answers with events while the recording is recognized; an error before the first one is an ordinary error.
     private static func streamed(
-        _ core: ServerCore, _ upload: Upload, by model: Int, _ wanted: OpenAIRequest
+        _ call: Call, _ upload: Upload, by model: Int, _ wanted: OpenAIRequest
     ) async throws -> Reply {
+        let core = call.core
         let (chunks, output) = AsyncThrowingStream<Data, any Error>.makeStream()
         let (starts, start) = AsyncThrowingStream<Void, any Error>.makeStream()
         let events = OpenAIEvents(hasLogprobs: wanted.wantsLogprobs) { event in
@@ -159,18 +160,22 @@ extension Route {
         }
         let seconds = SharedSeconds()
         let work = Task {
+            defer {
+                output.finish()
+                start.finish()
+            }
             do {
                 let transcription = try await core.recognize(
                     upload, by: model, detail: wanted.detail, prompt: wanted.prompt, heard: { events.add($0) })
                 try events.finish(transcription)
                 seconds.value = transcription.duration
             } catch {
+                // Then it is an ordinary answer, and reported as such.
+                guard events.hasBegun else { return start.finish(throwing: error) }
                 let error = RequestError(error)
-                if events.hasBegun { events.fail(error) } else { start.finish(throwing: error) }
-                if let hidden = error.hidden { core.tell(.trouble("/v1/audio/transcriptions: \(hidden)")) }
+                events.fail(error)
+                core.tell(error, path: call.path, identifier: call.request.identifier)
             }
-            output.finish()
-            start.finish()
         }
         output.onTermination = { if case .cancelled = $0 { work.cancel() } }
         try await withTaskCancellationHandler {

@@ -78,7 +78,7 @@ struct RequestError: ExplainedError {
     static func tooLoud(_ name: String, peak: Float) -> RequestError {
         RequestError(
             status: .unprocessableEntity, type: "unusable_audio",
-            "\(name): the recording's samples reach \(peak) times full scale, and what the model makes of them is not a number",
+            "\(name): the recording's samples reach \(peak) times full scale, and the model's output for them is NaN or infinite",
             "scale them to at most 1")
     }
 
@@ -89,12 +89,12 @@ struct RequestError: ExplainedError {
     static var tooMany: RequestError {
         RequestError(
             status: .tooManyRequests, type: "too_many_requests",
-            "Too many requests wait already (\(Phrase.waitingLimit))", "try again in a few seconds",
+            "Too many requests are already waiting (\(Phrase.waitingLimit))", "try again in a few seconds",
             headers: ["Retry-After": "5"])
     }
 
     static let stopping = RequestError(
-        status: .serviceUnavailable, type: "stopping", "The server is stopping", "ask another one",
+        status: .serviceUnavailable, type: "stopping", "The server is stopping", "try another server",
         headers: ["Retry-After": "30"])
 
     static let loading = RequestError(
@@ -103,7 +103,7 @@ struct RequestError: ExplainedError {
 
     /// An error for a request that does not arrive in time.
     static let timeout = RequestError(
-        status: .requestTimeout, type: "timeout", "The request came too slowly, or not to its end", "send it again")
+        status: .requestTimeout, type: "timeout", "The request arrived too slowly, or incompletely", "send it again")
 
     /// An error for a client that has gone; nobody reads it.
     static let gone = RequestError(
@@ -142,9 +142,15 @@ struct RequestError: ExplainedError {
         case is AudioError: self = said(.unprocessableEntity, "unreadable_audio")
         case InferenceError.tooShort:
             self = said(.unprocessableEntity, "audio_too_short")
+        case is InferenceError:
+            self = said(.internalServerError, "internal")
+            hidden = "\(error)"
         case is CancellationError: self = .gone
         default:
-            self = said(.internalServerError, "internal")
+            // The sentence may name folders of this machine.
+            self.init(
+                status: .internalServerError, type: "internal", "The server failed to answer the request",
+                "the server's log has the reason")
             hidden = "\(error)"
         }
     }

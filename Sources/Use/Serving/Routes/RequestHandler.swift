@@ -9,12 +9,13 @@ struct RequestHandler: Responder {
         let began = ContinuousClock.now
         core.metrics.requestBegins()
         let target = RequestTarget(request.head.uri)
-        let route = Route.all.first { $0.identifier(in: target.path) != nil }?.path ?? "other"
+        let matching = Route.all.filter { $0.identifier(in: target.path) != nil }
+        let route = matching.first?.path ?? "other"
         var origin: String?
         var reply: Reply
         do {
             origin = try core.access.check(request.headers, host: target.host, isEncrypted: request.isEncrypted)
-            switch try await answer(request, target, isForeign: origin != nil) {
+            switch try await answer(request, target, matching, isForeign: origin != nil) {
             case .webSocket(let upgrade): return .webSocket(upgrade)
             case .reply(let answer): reply = answer
             }
@@ -22,9 +23,7 @@ struct RequestHandler: Responder {
             var error = RequestError(error)
             // The request was abandoned because the server is stopping.
             if error.type == RequestError.gone.type, core.isStopping, !request.body.isClientGone { error = .stopping }
-            if let hidden = error.hidden {
-                core.tell(.trouble("\(target.path): \(hidden) (request \(request.identifier))"))
-            }
+            core.tell(error, path: target.path, identifier: request.identifier)
             reply = error.reply
         }
         if let origin {
@@ -57,11 +56,12 @@ struct RequestHandler: Responder {
         return error.reply
     }
 
-    private func answer(_ request: Request, _ target: RequestTarget, isForeign: Bool) async throws -> Answer {
-        let there = Route.all.filter { $0.identifier(in: target.path) != nil }
+    private func answer(
+        _ request: Request, _ target: RequestTarget, _ matching: [Route], isForeign: Bool
+    ) async throws -> Answer {
         if request.method == .OPTIONS, isForeign { return .reply(AccessRules.preflight(request.headers)) }
-        if let keys = core.options.keys, !there.contains(where: \.isOpen) { try keys.check(request.headers) }
-        guard !there.isEmpty else {
+        if let keys = core.options.keys, !matching.contains(where: \.isOpen) { try keys.check(request.headers) }
+        guard !matching.isEmpty else {
             let routes = Route.all.map { "\($0.method.rawValue) \($0.path)" }
             if target.path == Route.translations { throw RequestError.noTranslations }
             throw RequestError(
@@ -70,8 +70,8 @@ struct RequestHandler: Responder {
                 routes: routes)
         }
         let method = request.method == .HEAD ? .GET : request.method
-        guard let route = there.first(where: { $0.method == method }) else {
-            let allowed = there.map(\.method.rawValue).joined(separator: ", ")
+        guard let route = matching.first(where: { $0.method == method }) else {
+            let allowed = matching.map(\.method.rawValue).joined(separator: ", ")
             throw RequestError(
                 status: .methodNotAllowed, type: "method_not_allowed",
                 "\(target.path) answers to \(allowed), not to \(request.method.rawValue)",

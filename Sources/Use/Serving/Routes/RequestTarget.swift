@@ -6,7 +6,7 @@ import Foundation
 struct RequestTarget: Sendable {
     /// The path, percent-decoded, with runs of slashes merged and `.` and `..` resolved.
     let path: String
-    /// The query's names and values, percent-decoded, in their order.
+    /// The query's names and values in their order, percent-decoded, with spaces for plus signs.
     let query: [(name: String, value: String)]
     /// The host of an absolute address, which takes precedence over the `Host` header.
     let host: String?
@@ -31,9 +31,14 @@ struct RequestTarget: Sendable {
         path = "/" + names.joined(separator: "/") + (isFolder ? "/" : "")
         query = (parts.count > 1 ? parts[1] : "").split(separator: "&").map { item in
             let sign = item.firstIndex(of: "=") ?? item.endIndex
-            return (Self.decoded(item[..<sign]), Self.decoded(item[sign...].dropFirst()))
+            return (Self.spaced(item[..<sign]), Self.spaced(item[sign...].dropFirst()))
         }
     }
+
+    /// Decodes a part of the query, where forms and many HTTP libraries write a space as a plus sign.
+    ///
+    /// Source: the URL standard, section 5.1.
+    private static func spaced(_ text: Substring) -> String { decoded(Substring(text.replacing("+", with: " "))) }
 
     private static func decoded(_ text: Substring) -> String { text.removingPercentEncoding ?? String(text) }
 }

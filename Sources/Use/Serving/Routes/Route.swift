@@ -79,6 +79,12 @@ struct Call: Sendable {
     /// Whether the body is a form.
     var hasForm: Bool { Multipart.parameters(request["Content-Type"] ?? "").value == "multipart/form-data" }
 
+    /// Whether the request shows a key, or none is needed.
+    var showsKey: Bool {
+        guard let keys = core.options.keys else { return true }
+        return (try? keys.check(request.headers)) != nil
+    }
+
     /// Returns the parameters of the query and the form.
     ///
     /// - Parameter fields: The form's fields.

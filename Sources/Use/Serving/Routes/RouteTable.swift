@@ -36,7 +36,7 @@ extension Route {
                 status: .serviceUnavailable, help: "It is loading its first model, stopping, or cannot store uploads",
                 contents: [(Reply.json, Schemas.named("Health"))]),
         ], isOpen: true
-    ) { .reply(try await .health($0.core)) }
+    ) { .reply(try await .health($0.core, isWhole: $0.showsKey)) }
 
     private static let ready = Route(
         method: .GET, path: "/ready", name: "ready", help: "Returns whether the server answers requests",

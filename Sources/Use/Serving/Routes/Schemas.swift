@@ -184,7 +184,7 @@ enum Schemas {
         ["status": one(of: ["ok", "loading", "stopping", "no_storage"])])
 
     private static let health = object(
-        "The state of the server.",
+        "The state of the server; for requests without one of its keys, the status alone.",
         [
             "status": one(of: ["ok", "loading", "stopping", "no_storage"]), "uptime_seconds": seconds,
             "waiting": integer, "in_flight": integer, "live_inputs": integer, "sample_rate": integer,
@@ -197,5 +197,9 @@ enum Schemas {
                         "id": string, "state": one(of: ["idle", "loading", "ready", "failed"]),
                         "bytes": ["type": "integer", "minimum": 0],
                     ])),
-        ], optional: ["labels"])
+        ],
+        optional: [
+            "uptime_seconds", "waiting", "in_flight", "live_inputs", "sample_rate", "labels", "model", "device",
+            "precision", "decoder", "version", "models",
+        ])
 }

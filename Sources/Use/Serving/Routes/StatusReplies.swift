@@ -29,8 +29,14 @@ extension Reply {
 
     /// Reports whether the server can recognize: 503 before it has a model, when it cannot store uploads, and when it
     /// is stopping.
-    static func health(_ core: ServerCore) async throws -> Reply {
+    ///
+    /// - Parameters:
+    ///   - core: The server.
+    ///   - isWhole: Whether the models and the counts are told, and not the status alone.
+    static func health(_ core: ServerCore, isWhole: Bool) async throws -> Reply {
         let status = core.status
+        let code: HTTPResponseStatus = status == "ok" ? .ok : .serviceUnavailable
+        guard isWhole else { return Reply(status: code, contentType: json, body: try encoded(["status": status])) }
         let counts = core.room.current
         var models: [ModelState] = []
         for (index, model) in core.store.models.enumerated() {
@@ -47,9 +53,7 @@ extension Reply {
             liveInputs: core.metrics.liveCount, labels: labels,
             model: core.first.name, device: facts.device, precision: facts.precision, decoder: facts.decoder,
             version: facts.version, models: models)
-        return Reply(
-            status: status == "ok" ? .ok : .serviceUnavailable, contentType: json,
-            body: Data((try jsonLine(health) + "\n").utf8))
+        return Reply(status: code, contentType: json, body: try encoded(health))
     }
 
     /// Reports whether the server can recognize, in one word, for what sends it requests.
@@ -57,7 +61,7 @@ extension Reply {
         let status = core.status
         return Reply(
             status: status == "ok" ? .ok : .serviceUnavailable, contentType: json,
-            body: Data((try jsonLine(["status": status]) + "\n").utf8),
+            body: try encoded(["status": status]),
             headers: status == "ok" ? [:] : ["Retry-After": "5"])
     }
 
@@ -65,9 +69,7 @@ extension Reply {
     ///
     /// Source: https://platform.openai.com/docs/api-reference/models/list
     static func models(_ core: ServerCore) throws -> Reply {
-        Reply(
-            contentType: json,
-            body: Data((try jsonLine(ModelList(data: core.store.models.map { Model($0, core) })) + "\n").utf8))
+        Reply(contentType: json, body: try encoded(ModelList(data: core.store.models.map { Model($0, core) })))
     }
 
     /// `GET /v1/models/{id}`.
@@ -77,8 +79,11 @@ extension Reply {
         guard let model = core.store.models.first(where: { $0.name.hasSameCodePoints(as: name) }) else {
             throw RequestError.noModel(name, core.store.models.map(\.name))
         }
-        return Reply(contentType: json, body: Data((try jsonLine(Model(model, core)) + "\n").utf8))
+        return Reply(contentType: json, body: try encoded(Model(model, core)))
     }
+
+    /// Returns a value as JSON on a line of its own.
+    private static func encoded(_ value: some Encodable) throws -> Data { Data((try jsonLine(value) + "\n").utf8) }
 
     private struct ModelList: Encodable {
         var object = "list"

@@ -70,22 +70,24 @@ extension Route {
             throw RequestError.bad(
                 error.errorDescription ?? error.problem, error.advice, parameter: "source", type: "unusable_units")
         }
-        var sequence = UnitSequence(name: upload.name, symbols: found.sequence)
-        if parameters.flag("collapse") { sequence = sequence.collapsed }
+        let isCollapsed = parameters.flag("collapse")
         let format = parameters.choice("format", of: UnitFormat.self) ?? .json
-        let text: String
-        switch format {
-        case .text: text = sequence.line(.text)
-        case .km: text = sequence.line(.km)
-        case .json:
-            let units = sequence.symbols.map { symbol in Int(symbol).map(JSONValue.integer) ?? .string(symbol) }
-            let members: JSONObject = [
-                "file": .string(upload.name), "model": .string(served.name), "source": .string(source.rawValue),
-                "rate": .number(found.rate), "units": .array(units),
-            ]
-            text = JSONValue.object(members).line
+        let body = try await core.text { write in
+            let all = UnitSequence(name: upload.name, symbols: found.sequence)
+            let sequence = isCollapsed ? all.collapsed : all
+            switch format {
+            case .text: write(sequence.line(.text))
+            case .km: write(sequence.line(.km))
+            case .json:
+                let units = sequence.symbols.map { symbol in Int(symbol).map(JSONValue.integer) ?? .string(symbol) }
+                let members: JSONObject = [
+                    "file": .string(upload.name), "model": .string(served.name), "source": .string(source.rawValue),
+                    "rate": .number(found.rate), "units": .array(units),
+                ]
+                write(JSONValue.object(members).line)
+            }
+            write("\n")
         }
-        return .reply(
-            Reply(contentType: format.contentType, body: Data((text + "\n").utf8), audioSeconds: found.seconds))
+        return .reply(Reply(contentType: format.contentType, body: body, audioSeconds: found.seconds))
     }
 }

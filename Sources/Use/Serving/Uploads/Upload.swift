@@ -14,7 +14,10 @@ struct Upload: Sendable {
     /// The name without its extension.
     var stem: String { (name as NSString).deletingPathExtension }
 
+    /// The most bytes of a form's fields with their names.
     private static let longestFields = 1 << 20
+    /// The bytes that a field takes besides its name and value.
+    private static let fieldOverhead = 64
 
     /// Stores a request's body in a temporary file.
     ///
@@ -22,7 +25,7 @@ struct Upload: Sendable {
     ///   - call: The request: its body is the file itself, or a form with a part named `file`.
     ///   - folder: The folder of the temporary file.
     /// - Returns: The upload.
-    /// - Throws: `RequestError` for a body that is neither or too large
+    /// - Throws: `RequestError` for a body that is neither, or is too large.
     static func receive(_ call: Call, in folder: UploadFolder) async throws -> Upload {
         guard call.request.body.hasLength else { throw RequestError.noLength }
         if let encoding = call.request["Content-Encoding"], encoding.lowercased() != "identity" {
@@ -46,6 +49,13 @@ struct Upload: Sendable {
         var field = ""
         var value = Data()
         var fieldBytes = 0
+        func count(_ bytes: Int) throws {
+            fieldBytes += bytes
+            guard fieldBytes <= longestFields else {
+                throw RequestError.bad(
+                    "The form's fields beside the file, with their names, have more than \(longestFields >> 20) MB")
+            }
+        }
         func endPart() throws {
             if isFile {
                 try file?.writer.flush()
@@ -69,6 +79,7 @@ struct Upload: Sendable {
                     isFile = true
                 case .part(let name, let filename):
                     try endPart()
+                    try count(name.utf8.count + fieldOverhead)
                     if let filename, !call.names.knows(name) {
                         throw RequestError.bad(
                             "The form has a file (\(safeName(filename))) in a part named \"\(name.prefix(80))\"",
@@ -79,10 +90,7 @@ struct Upload: Sendable {
                     field = name
                 case .data(let bytes) where isFile: try file?.writer.append(bytes)
                 case .data(let bytes):
-                    fieldBytes += bytes.count
-                    guard fieldBytes <= longestFields else {
-                        throw RequestError.bad("The form's fields beside the file have more than 1 MB")
-                    }
+                    try count(bytes.count)
                     value.append(bytes)
                 }
             }

@@ -48,10 +48,20 @@ final class UploadFolder: Sendable {
         return (file, descriptor)
     }
 
-    /// Whether files can be created in the folder, which is created again if it is missing.
+    /// The free bytes of the disk below which nothing can be stored.
+    private static let leastBytes = 1 << 20
+
+    /// Whether the disk of a folder is full.
+    private static func isFull(_ folder: URL) -> Bool {
+        var disk = statvfs()
+        guard statvfs(folder.path, &disk) == 0 else { return false }
+        return Int(disk.f_bavail) * Int(disk.f_frsize) < leastBytes
+    }
+
+    /// Whether files can be stored in the folder, which is created again if it is missing.
     var isUsable: Bool {
         state.withLock { state in
-            if state.isClosed { return false }
+            if state.isClosed || Self.isFull(parent) { return false }
             if access(url.path, W_OK | X_OK) == 0 { return true }
             return make(&state.lock) == nil
         }
@@ -161,16 +171,19 @@ extension RequestError {
     /// Returns an error for a server that cannot write a file.
     ///
     /// - Parameter number: The operating system's error number.
-    /// - Returns: An error with status 507 if the disk is full, otherwise 500.
+    /// - Returns: An error with status 507 if the disk is full, 503 if it is read-only or file descriptors are short,
+    ///   otherwise 500.
     static func storage(_ number: Int32) -> RequestError {
         let isFull = [ENOSPC, EDQUOT, EFBIG].contains(number)
+        let isShort = [EMFILE, ENFILE, EROFS].contains(number)
         var error = RequestError(
-            status: isFull ? .insufficientStorage : .internalServerError,
+            status: isFull ? .insufficientStorage : isShort ? .serviceUnavailable : .internalServerError,
             type: "storage",
             isFull
                 ? "The server's disk is full"
                 : "The server cannot store the upload (\(SystemReason.of(code: number)))",
-            isFull ? "try again later, or send a shorter recording" : nil)
+            isFull ? "try again later, or send a shorter recording" : isShort ? "try again in a few seconds" : nil,
+            headers: isShort ? ["Retry-After": "5"] : [:])
         error.hidden = "uploads cannot be stored in the temporary folder (\(SystemReason.of(code: number)))"
         return error
     }
