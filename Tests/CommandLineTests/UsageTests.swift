@@ -49,6 +49,21 @@ import Testing
         #expect(missing.code == 64 && !missing.errors.contains("There is no"), "\(missing.errors)")
     }
 
+    @Test func namesThatAreNoRecordingsAreAnswered() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let outcome = try run(
+                "transcribe", "-c", fixture.checkpoint, "https://example.org/a.mp3", "none/", "gone.wav")
+            #expect(outcome.code == 65)
+            for text in [
+                "https://example.org/a.mp3: addresses are not fetched; send the file through a pipe: curl -s 'https://",
+                "none/: there is no such folder; check the path", "gone.wav: there is no such audio file",
+            ] {
+                #expect(outcome.errors.contains(text), "\(outcome.errors)")
+            }
+        }
+    }
+
     @Test func scriptsGetTheAnswerToo() throws {
         let outcome = try run("evaluate", "--chekpoint", "X", "--log-format", "json")
         let object = try JSONSerialization.jsonObject(with: Data(outcome.errors.utf8)) as? [String: Any]

@@ -43,7 +43,7 @@ struct AverageCommand: ParsableCommand, LoggingCommand {
     }
 
     func run() throws {
-        let folders = try last.map { try newestStates(of: fileURL(path[0]), count: $0) } ?? path.map(fileURL)
+        let folders = try last.map { try newestStates(of: fileURL(path[0]), count: $0) } ?? path.map(modelURL)
         let checkpoints = try folders.map { folder in
             Console.progress("checkpoint average: reading \(folder.relativePath)")
             let checkpoint = try Checkpoint.read(folder)

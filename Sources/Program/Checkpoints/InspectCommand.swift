@@ -85,7 +85,8 @@ private struct CheckpointReport: Encodable {
         normalizeEpsilon = description.normalizeEpsilon
         textStyle = Nullable(description.text == TextStyle() ? nil : description.text.encoded)
         labels = description.labels
-        update = Nullable(checkpoint.update ?? trainingUpdate(checkpoint.url))
+        // A converted file says 0.
+        update = Nullable((checkpoint.update ?? trainingUpdate(checkpoint.url)).flatMap { $0 > 0 ? $0 : nil })
         bytes = state.values.reduce(0) { $0 + $1.count * $1.dtype.itemSize }
         model = Dictionary(
             ModelConfiguration.settings.map { ($0.name, $0.text(description.model)) }, uniquingKeysWith: { $1 })
