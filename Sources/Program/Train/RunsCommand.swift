@@ -33,7 +33,9 @@ struct RunsCommand: ParsableCommand, LoggingCommand {
         }
         // A run is shown by the path that leads to it from here.
         let runs = folders.flatMap { path in
-            RunSummary.all(in: fileURL(path).standardizedFileURL).map { (name: Self.name($0.folder, below: path), run: $0) }
+            RunSummary.all(in: fileURL(path).standardizedFileURL).map {
+                (name: Self.name($0.folder, below: path), run: $0)
+            }
         }
         if json {
             for (name, run) in runs { try Console.output(try jsonLine(RunReport(name, run))) }
