@@ -83,7 +83,7 @@ func servingPort(of process: Process) -> UInt16? {
                 ["serve", "--checkpoint", fixture.checkpoint, "--port", "0"],
                 environment: ["TMPDIR": folder.path + "/missing"])
             #expect(missing.code == 1 && missing.errors.contains("/missing: the folder for uploads cannot be made"))
-            try expect(65, "is not a checkpoint", "--port", "0", checkpoint: "none")
+            try expect(65, "none: there is no such file or folder", "--port", "0", checkpoint: "none")
             try expect(64, "--port is 70000", "--port", "70000")
             try expect(64, "--allow-origin is app.example", "--allow-origin", "app.example")
             try expect(64, "--allow-origin is https://app.example/", "--allow-origin", "https://app.example/")

@@ -40,7 +40,9 @@ struct AlignCommand: AsyncParsableCommand, LoggingCommand {
     @Flag(help: "Convert the transcript to capital letters first.")
     var uppercase = false
 
-    @Option(help: "Output format: \(AlignmentFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(
+        name: [.customShort("f"), .long],
+        help: "Output format: \(AlignmentFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
     var format = AlignmentFormat.text
 
     @Option(help: "File to write, instead of standard output.", completion: .file())

@@ -42,7 +42,9 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
 
     @OptionGroup var model: CheckpointOptions
 
-    @Option(help: "Output format: \(TranscriptFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(
+        name: [.customShort("f"), .long],
+        help: "Output format: \(TranscriptFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
     var format: TranscriptFormat?
 
     @Flag(help: "Same as --format json; with --live, prints one JSON event per line.")
