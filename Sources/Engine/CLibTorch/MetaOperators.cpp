@@ -93,7 +93,7 @@ void sameShape(Call &call) { call.give(at::empty_like(call.tensor(0))); }
 
 void secondsShape(Call &call) { call.give(at::empty_like(call.tensor(1))); }
 
-void finiteness(Call &call) { call.give(at::empty_like(call.tensor(0), call.tensor(0).options().dtype(at::kBool))); }
+void truths(Call &call) { call.give(at::empty_like(call.tensor(0), call.tensor(0).options().dtype(at::kBool))); }
 
 void layerNorm(Call &call) {
     const auto &input = call.tensor(0);
@@ -175,7 +175,9 @@ ct_error ct_complete_meta_device(void) {
             add<spectrumOfReal>(*library, "_fft_r2c");
             add<realOfSpectrum>(*library, "_fft_c2r");
             add<sameShape>(*library, "_fft_c2c");
-            add<finiteness>(*library, "isfinite");
+            add<truths>(*library, "isfinite");
+            add<truths>(*library, "logical_and");
+            add<truths>(*library, "logical_not");
             // The second argument is the log-probabilities.
             add<secondsShape>(*library, "_ctc_loss_backward");
             add<unfoldBackward>(*library, "unfold_backward");
