@@ -41,7 +41,7 @@ def test_words_are_marked_one_after_the_other_while_it_plays(page, speech):
       }).observe(document.getElementById("words"), { attributes: true, subtree: true });
     }""")
     page.tab.click("#play")
-    assert page.tab.text_content("#play") == "Pause"
+    page.until("document.getElementById('play').textContent == 'Pause'")
     page.until("document.getElementById('player').ended")
     assert page.evaluate("window.marked.map(word => word.textContent)") == page.texts
     assert page.tab.text_content("#play") == "Play"
