@@ -41,7 +41,7 @@ struct TranscriptionInputs {
         isSingle = lists.isEmpty && files.count == 1 && files.allSatisfy { !Self.isFolder($0) }
     }
 
-    private static func isFolder(_ path: String) -> Bool {
+    static func isFolder(_ path: String) -> Bool {
         var isFolder: ObjCBool = false
         return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
     }

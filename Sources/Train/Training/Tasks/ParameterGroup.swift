@@ -43,7 +43,9 @@ struct ParameterGroup {
     ///
     /// - Parameter keepsGradients: Whether the gradients can be seen afterwards, multiplied by `gradientScale`.
     func step(learningRate: Double, gradientScale: Double, keepsGradients: Bool = false) throws {
-        try keepingGradients(keepsGradients) { try $0.scaleInPlace(gradientScale) } during: {
+        try keepingGradients(keepsGradients) {
+            try $0.scaleInPlace(gradientScale)
+        } during: {
             try optimizer.step(learningRate: learningRate, gradientScale: gradientScale)
         }
     }
@@ -69,7 +71,9 @@ struct ParameterGroup {
         guard let optimizer = optimizer as? any QueuedOptimizer else {
             throw TorchError.operation("the optimizer of \(name) cannot queue its updates")
         }
-        try keepingGradients(keepsGradients) { try $0.multiplyInPlace(verdict.gradientScale) } during: {
+        try keepingGradients(keepsGradients) {
+            try $0.multiplyInPlace(verdict.gradientScale)
+        } during: {
             try optimizer.step(
                 learningRate: learningRate, gradientScale: verdict.gradientScale, unless: verdict.isSkipped)
         }

@@ -174,7 +174,9 @@ final class UpdateStep {
                 try group.queueStep(learningRate: learningRate, verdict, keepsGradients: keepsGradients)
             }
         }
-        if mayBeginNext, !keepsGradients, update < options.maxUpdate { self.begun = begin(update + 1, preparer, lossScale: lossScale) }
+        if mayBeginNext, !keepsGradients, update < options.maxUpdate {
+            self.begun = begin(update + 1, preparer, lossScale: lossScale)
+        }
         sums += try pending.wait()
         sums.updates = 1
         let norm = try verdict.waitForNorm()
