@@ -41,11 +41,11 @@ func library(
 // A library in C or C++: `CW2VKernels` is in `Sources/Engine/CKernels`.
 func native(
     _ name: String, in floor: String = "System", _ dependencies: [Target.Dependency] = [], flags: [String] = [],
-    defines: [String] = [], links: [LinkerSetting]? = nil
+    defines: [String] = [], exclude: [String] = [], links: [LinkerSetting]? = nil
 ) -> Target {
     let flags = isCheckout ? [] : flags + ["-Wall", "-Wextra"]
     return .target(
-        name: "CW2V\(name)", dependencies: dependencies, path: "Sources/\(floor)/C\(name)",
+        name: "CW2V\(name)", dependencies: dependencies, path: "Sources/\(floor)/C\(name)", exclude: exclude,
         cSettings: [.unsafeFlags(flags)], cxxSettings: [.unsafeFlags(flags)] + defines.map { .define($0) },
         linkerSettings: links)
 }
@@ -82,7 +82,7 @@ let floor: [Target] = [
     // Headers only: the libraries are loaded when something is fetched.
     native("Fetching", links: [.linkedLibrary("dl")]),
     // Linked into the program alone: it acts before anything else does.
-    native("Start", ["CW2VSubnormals"]),
+    native("Start", ["CW2VSubnormals"], exclude: ["Help"]),
     system("Sndfile", "sndfile", debian: "libsndfile1-dev"),
     system("Soxr", "soxr", debian: "libsoxr-dev"),
     system("Zlib", "zlib", debian: "zlib1g-dev"),
@@ -149,7 +149,8 @@ let train: [Target] = [
         [
             "W2VAudio", "W2VBackbone", "W2VBase", "W2VCluster", "W2VCorpus", "W2VDecoding", "W2VInterchange",
             "W2VKernels", "W2VObjectives", "W2VTorch", "Yams", logging,
-        ], exclude: ["Recipes/cluster"], resources: [.embedInCode("Recipes")]),
+        ], exclude: ["Recipes/cluster"],
+        resources: [.embedInCode("Options"), .embedInCode("Recipes")]),
 ]
 
 // What most apps need, in one import. Not `Wav2Vec2`: where case is ignored, its products and the program's are one.

@@ -18,12 +18,18 @@ extension Device: ExpressibleByArgument {
 
     /// The default's text in `--help`.
     public var defaultValueDescription: String { description }
+
+    /// The values that an error lists.
+    public static var allValueStrings: [String] { ["cpu", "cuda", "cuda:N"] }
 }
 
 /// Options for the device and the threads.
 struct ComputeOptions: ParsableArguments {
-    @Option(help: "Device to run on: cpu, cuda or cuda:N.")
-    var device = Device.cpu
+    @Option(name: .customLong("device"), help: "Device to run on; the CPU if none is given.")
+    var givenDevice: Device?
+
+    /// The device.
+    var device: Device { givenDevice ?? .cpu }
 
     @Option(help: "CPU threads for the model. (default: all cores)")
     var threads: Int?
@@ -59,9 +65,8 @@ extension ModelPrecision.Mode: ExpressibleByArgument {}
 struct PrecisionOptions: ParsableArguments {
     @Option(
         help: """
-            Number format of the model. On a CPU, int8 is fastest, bf16 is faster than fp32 if the processor has BF16 \
-            instructions (see "wav2vec2 doctor"), tf32 is the same as fp32, and fp16 and fp8 are slow. On a GPU, fp8 is \
-            bf16 with 8-bit floating-point matrix products (Ada, Hopper and newer).
+            Number format of the model. On a CPU, int8 is fastest, then bf16 if 'wav2vec2 doctor' shows BF16; on a GPU, \
+            fp16 and bf16, or fp8 (Ada, Hopper and newer).
             """)
     var precision = ModelPrecision.Mode.fp32
 
@@ -102,11 +107,17 @@ struct PassOptions: ParsableArguments {
 /// Options for the recognizer.
 struct CheckpointOptions: ParsableArguments {
     @Option(
-        help: "Fine-tuned model: a folder from this program or Hugging Face, or a .pt file from fairseq or NVIDIA.",
+        name: [.customShort("c"), .long],
+        help: """
+            Fine-tuned model: a folder of this program, a run or Hugging Face, a .pt file of fairseq or NVIDIA, or a \
+            name of the hub, such as facebook/wav2vec2-base-960h. (default: \(DefaultCheckpoint.variable))
+            """,
         completion: .file())
-    var checkpoint: String
+    var checkpoint: String?
 
-    @OptionGroup var reading: CheckpointReadingOptions
+    @OptionGroup(title: "Reading the model") var reading: CheckpointReadingOptions
+
+    func validate() throws { _ = try DefaultCheckpoint.require(checkpoint) }
 
     /// Loads the recognizer.
     ///
@@ -115,7 +126,7 @@ struct CheckpointOptions: ParsableArguments {
     ///   - decoding: The decoding of log-probabilities; nil for greedy decoding.
     /// - Throws: An error of the checkpoint, the dictionary or the language model.
     func recognizer(device: Device, decoding: DecodingOptions? = nil) async throws -> Recognizer {
-        try await reading.recognizer(checkpoint, device: device, decoding: decoding)
+        try await reading.recognizer(DefaultCheckpoint.require(checkpoint), device: device, decoding: decoding)
     }
 }
 
@@ -147,8 +158,8 @@ struct CheckpointReadingOptions: ParsableArguments {
     ) async throws -> Recognizer {
         let began = ContinuousClock.now
         let recognizer = try await Recognizer(
-            checkpoint: fileURL(checkpoint), dictionary: dictionary.map(fileURL),
-            architectureFrom: architectureFrom.map(fileURL), device: device,
+            checkpoint: modelURL(checkpoint), dictionary: dictionary.map(fileURL),
+            architectureFrom: architectureFrom.map(modelURL), device: device,
             batchSeconds: passes.batchSeconds, windows: passes.windows,
             precision: ModelPrecision(precision.precision)
         ) { try decoding?.recognitionDecoder(alphabet: $0) ?? .greedy }
@@ -170,13 +181,16 @@ struct RecognitionSourceOptions: ParsableArguments {
     }
 
     @Option(
-        help: "Fine-tuned model: a folder from this program or Hugging Face, or a .pt file from fairseq or NVIDIA.",
+        name: [.customShort("c"), .long],
+        help: """
+            Fine-tuned model: a folder of this program, a run or Hugging Face, a .pt file of fairseq or NVIDIA, or a \
+            name of the hub, such as facebook/wav2vec2-base-960h. (default: \(DefaultCheckpoint.variable))
+            """,
         completion: .file())
     var checkpoint: String?
 
-    @OptionGroup var reading: CheckpointReadingOptions
-
     @Option(
+        name: [.customShort("m"), .long],
         help: "Recordings with transcripts: a fairseq .tsv, JSON lines, or a folder.", completion: .file())
     var manifest: String?
 
@@ -188,16 +202,24 @@ struct RecognitionSourceOptions: ParsableArguments {
         completion: .directory)
     var logits: String?
 
+    @OptionGroup(title: "Reading the model") var reading: CheckpointReadingOptions
+
     /// The chosen source.
     var source: Source {
         get throws {
             switch (checkpoint, manifest, logits) {
-            case (let checkpoint?, let manifest?, nil): return .model(checkpoint: checkpoint, manifest: manifest)
+            case (_, let manifest?, nil):
+                return .model(checkpoint: try DefaultCheckpoint.require(checkpoint), manifest: manifest)
             case (nil, nil, let logits?): return .logits(logits)
             default:
                 throw ValidationError("Give either --checkpoint and --manifest, or --logits alone.")
             }
         }
+    }
+
+    /// The model as given on the command line or by the environment; nil for saved logits.
+    var model: String? {
+        if case .model(let checkpoint, _) = try? source { checkpoint } else { nil }
     }
 
     func validate() throws { _ = try source }

@@ -21,6 +21,8 @@ let commandLinePhrases: [Phrase: String] = [
 
     // Data
     .fetchAgain: "run the same command again to continue where it stopped",
+    .fetchElsewhere(""):
+        "run wav2vec2 checkpoint fetch {} --output FOLDER where there is one, and give the folder's path instead",
     .skipInvalidLengths: "set batching.skip_invalid_size_inputs to true",
     .spellTranscripts: "spell the transcripts with wav2vec2 data labels",
     .makeDictionary: "make a dictionary of these labels with wav2vec2 data dictionary",

@@ -22,6 +22,8 @@ struct Program: AsyncParsableCommand {
             PretrainCommand.self,
             FinetuneCommand.self,
             LaunchCommand.self,
+            RunsCommand.self,
+            RecipeCommand.self,
             EvaluateCommand.self,
             TranscribeCommand.self,
             ServeCommand.self,
@@ -54,10 +56,12 @@ struct Program: AsyncParsableCommand {
     static func main() async {
         // Beyond a file-size limit, writing fails with an error instead of a signal that ends the program.
         signal(SIGXFSZ, SIG_IGN)
+        var parsed: (any ParsableCommand)?
         do {
             endWithLauncher()
             Phrase.use(commandLinePhrases)
             var command = try parseAsRoot()
+            parsed = command
             if let logging = (command as? any LoggingCommand)?.logging { Console.configure(logging) }
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -65,7 +69,7 @@ struct Program: AsyncParsableCommand {
                 try command.run()
             }
         } catch {
-            guard let code = failureCode(error) else { leave(withUsageError: error) }
+            guard let code = failureCode(error) else { leave(withUsageError: error, of: parsed) }
             Console.log.error(
                 "\((error as? CocoaError).map(SystemReason.sentence) ?? "\(error)")",
                 metadata: ["exit_code": .stringConvertible(code)])
@@ -76,11 +80,69 @@ struct Program: AsyncParsableCommand {
     /// Ends the program with an error of the argument parser, or with the help that was asked for.
     ///
     /// The parser may have failed before it read `--log-format`, so the arguments themselves are searched for it.
-    private static func leave(withUsageError error: any Error) -> Never {
+    ///
+    /// - Parameters:
+    ///   - error: The error.
+    ///   - command: The command that refused its options, after they were parsed.
+    private static func leave(withUsageError error: any Error, of command: (any ParsableCommand)?) -> Never {
         let code = exitCode(for: error).rawValue
-        guard code != EXIT_SUCCESS, LogOptions.asksForJSON(CommandLine.arguments) else { exit(withError: error) }
-        Console.configure(LogOptions(format: .json))
-        Console.log.error("\(message(for: error))", metadata: ["exit_code": .stringConvertible(code)])
+        let text = fullMessage(for: error)
+        if code == EXIT_SUCCESS {
+            print(HelpText.arranged(text))
+            Foundation.exit(code)
+        }
+        // A command's exit code alone has been explained before.
+        guard !text.isEmpty else { Foundation.exit(code) }
+        let diagnosis =
+            command == nil
+            ? CommandTree.ofProgram().flatMap { UsageDiagnosis(Array(CommandLine.arguments.dropFirst()), of: $0) } : nil
+        let sentence = diagnosis?.sentence ?? message(for: error)
+        if LogOptions.asksForJSON(CommandLine.arguments) {
+            Console.configure(LogOptions(format: .json))
+            Console.log.error("\(sentence)", metadata: ["exit_code": .stringConvertible(code)])
+            Foundation.exit(code)
+        }
+        if let diagnosis {
+            let type = commandType(diagnosis.command) ?? Program.self
+            tell(
+                diagnosis.sentence.prefix(1).uppercased() + diagnosis.sentence.dropFirst(), of: type, diagnosis.command)
+        } else if let command {
+            let type = Swift.type(of: command)
+            tell(message(for: error), of: type, commandWords(type) ?? [])
+        } else {
+            MessageStream.standardError.line(text)
+        }
         Foundation.exit(code)
+    }
+
+    /// Prints a sentence as the parser prints its own, with the usage of the command that it is about.
+    private static func tell(_ sentence: some StringProtocol, of type: any ParsableCommand.Type, _ words: [String]) {
+        let name = (["wav2vec2"] + words).joined(separator: " ")
+        let usage = Program.usageString(for: type)
+        MessageStream.standardError.line(
+            "Error: \(sentence)\nUsage: \(usage)\n  See '\(name) --help' for more information.")
+    }
+
+    /// Returns the type of a command by its words.
+    private static func commandType(_ words: [String]) -> (any ParsableCommand.Type)? {
+        var type: any ParsableCommand.Type = Program.self
+        for word in words {
+            guard let next = type.configuration.subcommands.first(where: { $0.configuration.commandName == word })
+            else { return nil }
+            type = next
+        }
+        return type
+    }
+
+    /// Returns the words of a command by its type.
+    private static func commandWords(_ wanted: any ParsableCommand.Type) -> [String]? {
+        func search(_ type: any ParsableCommand.Type) -> [String]? {
+            for inner in type.configuration.subcommands {
+                if inner == wanted { return [inner.configuration.commandName ?? ""] }
+                if let found = search(inner) { return [inner.configuration.commandName ?? ""] + found }
+            }
+            return nil
+        }
+        return search(Program.self)
     }
 }

@@ -222,7 +222,7 @@ import W2VAudio
         }
         let (operators, kernels) = (step["operators"] as? Int ?? 0, step["kernels"] as? Int ?? 0)
         #expect(operators > 500 && kernels > 50)
-        #expect((replay["operators"] as? Int ?? .max) < operators / 4)
+        #expect((replay["operators"] as? Int ?? .max) < operators / 3)
         #expect((replay["kernels"] as? Int ?? .max) < 10)
     }
 

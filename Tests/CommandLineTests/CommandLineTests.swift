@@ -73,7 +73,7 @@ struct Fixture {
                 try expect(text, ["evaluate", "--checkpoint", fixture.checkpoint, "--manifest", manifest] + more)
             }
             try expect(
-                "no-model is not a checkpoint: there is no such file or folder",
+                "no-model: there is no such file or folder",
                 ["evaluate", "--checkpoint", "no-model", "--manifest", "x"])
             try expectEvaluation("none.tsv: there is no such file", manifest: "none.tsv")
             try expectEvaluation("all.wrd", "--labels", "wrd")

@@ -3,41 +3,6 @@ import TestSupport
 import Testing
 import W2VFetching
 
-/// A hub's answers about a model of two files.
-private struct Hub {
-    let weights = Data(String(repeating: "weights ", count: 20_000).utf8)
-    let config = Data("{\"model_type\": \"wav2vec2\"}".utf8)
-    let commit = "0123456789abcdef0123456789abcdef01234567"
-    let server: TestServer
-
-    init(_ folder: URL, breaksAt: Int? = nil) throws {
-        func digest(_ kind: Checksum.Kind, _ data: Data) throws -> String {
-            let file = folder.appendingPathComponent("digest")
-            try data.write(to: file)
-            return try Checksum.compute(kind, of: file).digest
-        }
-        let tree = try """
-        [{"type": "directory", "oid": "1", "size": 0, "path": "runs"},
-         {"type": "file", "oid": "\(digest(.gitBlob, config))", "size": \(config.count), "path": "config.json"},
-         {"type": "file", "oid": "2", "size": 7, "path": "tf_model.h5"},
-         {"type": "file", "oid": "3", "size": 130, "path": "model.safetensors",
-          "lfs": {"oid": "\(digest(.sha256, weights))", "size": \(weights.count), "pointerSize": 130}}]
-        """
-        let files = [
-            "/api/models/some/model/revision/main": Data("{\"sha\": \"\(commit)\"}".utf8),
-            "/api/models/some/model/tree/\(commit)": Data(tree.utf8),
-            "/some/model/resolve/\(commit)/config.json": config,
-            "/some/model/resolve/\(commit)/model.safetensors": weights,
-        ]
-        server = try TestServer { request, _ in
-            guard let content = files[request.target] else { return TestResponse(404) }
-            var response = TestResponse.file(content, request)
-            if request.target.hasSuffix("safetensors"), request.rangeStart == nil { response.closesAfter = breaksAt }
-            return response
-        }
-    }
-}
-
 @Suite(.onTestThreads) struct FetchingCommandTests {
     @Test func wrongUsageIsSixtyFour() throws {
         for arguments in [
@@ -45,8 +10,8 @@ private struct Hub {
             ["data", "librispeech", "--output", "x", "--parts", "none"],
             ["data", "librispeech", "--output", "x", "--mirror", "ftp://x"],
             ["data", "librispeech", "--output", "x", "--timeout", "0"],
-            ["checkpoint", "fetch"], ["checkpoint", "fetch", "wav2vec_small"],
-            ["checkpoint", "fetch", "nonsense", "--output", "x"],
+            ["checkpoint", "fetch"], ["checkpoint", "fetch", "nonsense", "--output", "x"],
+            ["checkpoint", "fetch", "a/b@c", "--revision", "d"], ["checkpoint", "fetch", "wav2vec_smal"],
         ] {
             let outcome = try run(arguments)
             #expect(outcome.code == 64 && outcome.output == "", "\(arguments)")
@@ -92,7 +57,12 @@ private struct Hub {
 
     @Test func aHubModelBecomesAFolder() throws {
         try withTemporaryFolder { folder in
-            let hub = try Hub(folder, breaksAt: 50_000)
+            let weights = Data(String(repeating: "weights ", count: 20_000).utf8)
+            let hub = try TestHub(
+                [
+                    "config.json": Data("{\"model_type\": \"wav2vec2\"}".utf8), "model.safetensors": weights,
+                    "tf_model.h5": Data("other".utf8),
+                ], in: folder, breaksAt: 50_000)
             defer { hub.server.stop() }
             let output = folder.appendingPathComponent("model")
             let arguments = [
@@ -100,7 +70,7 @@ private struct Hub {
             ]
             let outcome = try run(arguments)
             #expect(outcome.code == 0 && outcome.output == output.path + "\n", "\(outcome.errors)")
-            #expect(try Data(contentsOf: output.appendingPathComponent("model.safetensors")) == hub.weights)
+            #expect(try Data(contentsOf: output.appendingPathComponent("model.safetensors")) == weights)
             #expect(try FileManager.default.contentsOfDirectory(atPath: output.path).count == 2)
             #expect(
                 outcome.errors.contains("left out: tf_model.h5") && outcome.errors.contains("continuing from there"))
@@ -111,7 +81,8 @@ private struct Hub {
             #expect(files.allSatisfy { $0["verified"] as? Bool == true && $0["received_bytes"] as? Int == 0 })
             let missing = try run(
                 "checkpoint", "fetch", "some/other", "--output", output.path, "--endpoint", hub.server.address)
-            #expect(missing.code == 1 && missing.errors.contains("status 404"))
+            #expect(missing.code == 65 && missing.errors.contains("status 404"))
+            #expect(missing.errors.contains("is neither a file or folder here nor a model at \(hub.server.address)"))
         }
     }
 
@@ -140,9 +111,26 @@ private struct Hub {
 
     @Test func wellKnownModelsAreListed() throws {
         let outcome = try run("checkpoint", "fetch", "--list")
-        #expect(outcome.code == 0 && outcome.output.contains("\nfacebook/wav2vec2-base-960h "))
+        #expect(outcome.code == 0)
+        let table = outcome.output.split(separator: "\n")
+        #expect(table[0].hasPrefix("model ") && table[0].hasSuffix("  license     trained on"))
+        let line = try #require(table.first { $0.hasPrefix("facebook/wav2vec2-base-960h ") })
+        let cells = line.split(separator: #/ {2,}/#)
+        #expect(
+            cells == [
+                "facebook/wav2vec2-base-960h", "recognition", "English", "378 MB", "Apache-2.0",
+                "BASE, fine-tuned on 960 h",
+            ])
+        // Columns line up.
+        let place = try #require(table[0].range(of: "languages")).lowerBound
+        #expect(line[line.index(line.startIndex, offsetBy: place.utf16Offset(in: table[0]))...].hasPrefix("English"))
         let lines = try run("checkpoint", "fetch", "--list", "--json").output.split(separator: "\n")
         #expect(lines.count == PublicModel.all.count && lines.allSatisfy { $0.hasPrefix("{\"form\":") })
+        let first = try #require(try JSONSerialization.jsonObject(with: Data(lines[0].utf8)) as? [String: Any])
+        #expect(first["license"] as? String == "MIT" && first["weight_bytes"] as? Int == 380_160_000)
+        #expect(first["task"] as? String == "pre-training" && first["languages"] as? String == "English")
+        let near = try run("checkpoint", "fetch", "wav2vec_smal_960h")
+        #expect(near.errors.contains("did you mean wav2vec_small_960h.pt?"))
     }
 
     @Test func proxiesOfTheEnvironmentAreUsed() throws {

@@ -97,7 +97,7 @@ import Testing
                     ["--checkpoint", other, "--units", units]
                 ),
                 (64, "--max-model-memory-mb is 0", ["--checkpoint", model, "--max-model-memory-mb", "0"]),
-                (65, "is not a checkpoint", ["--checkpoint", model, "--checkpoint", "b=none"]),
+                (65, "none: there is no such file or folder", ["--checkpoint", model, "--checkpoint", "b=none"]),
                 (65, "not a file of clusters", ["--checkpoint", model, "--units", model + "/model.safetensors"]),
             ] as [(Int32, String, [String])] {
                 let outcome = try run(["serve", "--port", "0"] + arguments)

@@ -81,6 +81,84 @@ import W2VAudio
         }
     }
 
+    @Test func aRunsFolderIsEnoughToResume() throws {
+        try withTemporaryFolder { folder in
+            let pretrain = try Self.prepare(folder)
+            let set = ["--set", "validation.every=2", "--seed", "5"]
+            let paused = try run(pretrain + set + ["--epochs-this-job", "1"], in: folder)
+            #expect(paused.code == 0 && paused.errors.contains("this job's epochs are done"), "\(paused.errors)")
+            let file = folder.appendingPathComponent("out/run.json")
+            func record() throws -> [String: Any] {
+                try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any] ?? [:]
+            }
+            let first = try record()
+            let lists = first["train"] as? [[String: Any]]
+            #expect(
+                (lists?[0]["path"] as? String)?.hasSuffix("/all.tsv") == true
+                    && first["recipe_name"] as? String == "recipe.yaml")
+            let values = first["recipe"] as? [String: String] ?? [:]
+            #expect(values["validation.every"] == "2 updates" && values["seed"] == "5")
+            let jobs = first["jobs"] as? [[String: Any]] ?? []
+            #expect(
+                jobs.count == 1 && jobs[0]["arguments"] as? [String] == pretrain + set + ["--epochs-this-job", "1"])
+            #expect(jobs[0]["threads"] as? Int == 1 && jobs[0]["version"] is String)
+
+            // From another folder, without the recipe's file.
+            try FileManager.default.removeItem(at: folder.appendingPathComponent("recipe.yaml"))
+            let resume = ["pretrain", "--resume", "--output", folder.path + "/out"]
+            let longer = try run(resume + ["--set", "optimization.max_update=500", "--epochs-this-job", "1"])
+            #expect(longer.code == 0, "\(longer.errors)")
+            #expect(longer.errors.contains("optimization.max_update 4 → 500"), "\(longer.errors)")
+            #expect(longer.errors.contains("--set optimization.max_update=4 takes it back"))
+            let listed = try run("runs", folder.path)
+            #expect(listed.output.contains(" pre-training ") && listed.output.contains("stopped"), "\(listed.output)")
+            // What was changed stays so, until it is taken back.
+            let again = try run(resume + ["--dry-run", "--json"])
+            #expect(again.code == 0 && !again.errors.contains(" → "), "\(again.errors)")
+            let update = try #require(try run("runs", folder.path, "--json").json()["update"] as? Int)
+            let back = try run(resume + ["--set", "optimization.max_update=\(update + 1)"])
+            #expect(back.code == 0 && back.errors.contains("optimization.max_update 500 → \(update + 1)"))
+            #expect(back.errors.contains("finished after update \(update + 1)"), "\(back.errors)")
+            let changes = (try record()["jobs"] as? [[String: Any]] ?? []).compactMap { $0["changes"] as? [String] }
+            #expect(
+                changes == [
+                    [], ["optimization.max_update 4 → 500"], ["optimization.max_update 500 → \(update + 1)"],
+                ])
+            let object = try run("runs", folder.path + "/out", "--json").json()
+            #expect(object["state"] as? String == "finished" && object["max_update"] as? Int == update + 1)
+            let best = object["best"] as? [String: Any]
+            #expect(best?["metric"] as? String == "loss" && best?["value"] is Double)
+            #expect(object["checkpoint"] as? String == folder.path + "/out/best")
+        }
+    }
+
+    @Test func aStartNamesWhereItsWeightsComeFrom() throws {
+        try withTemporaryFolder { folder in
+            let pretrain = try Self.prepare(folder)
+            #expect(try run(pretrain + ["--set", "optimization.max_update=1"], in: folder).code == 0)
+            var more = pretrain
+            more[more.firstIndex(of: "out")!] = "more"
+            let started = try run(more + ["--from", "out", "--set", "optimization.max_update=1"], in: folder)
+            #expect(started.code == 0, "\(started.errors)")
+            let file = folder.appendingPathComponent("more/run.json")
+            let record = try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any]
+            let origin = record?["origin"] as? [String: Any]
+            #expect(origin?["given"] as? String == "out" && (origin?["path"] as? String)?.hasSuffix("out/best") == true)
+            #expect((origin?["fingerprint"] as? String)?.count == 16)
+        }
+    }
+
+    @Test func whatIsMissingIsNamed() throws {
+        try withTemporaryFolder { folder in
+            let nothing = try run(["pretrain", "--resume", "--output", "none"], in: folder)
+            #expect(nothing.code == 64 && nothing.errors.contains("none holds no run to continue"), "\(nothing.errors)")
+            let recipe = try run(["pretrain", "--output", "none", "--train", "a", "--valid", "b"], in: folder)
+            #expect(recipe.code == 64 && recipe.errors.contains("--recipe is missing"))
+            #expect(try run(["runs"], in: folder).output == "")
+            #expect(try run(["runs", "none"], in: folder).code == 65)
+        }
+    }
+
     @Test func whatHasNoEffectIsTold() throws {
         try withTemporaryFolder { folder in
             let pretrain = try Self.prepare(folder)

@@ -11,6 +11,12 @@ import W2VFetching
                 FetchError.missingLibrary(name: "libcurl", package: "libcurl4", reason: "no such file"),
                 FetchError.badAddress("ftp://x"),
                 FetchError.unreachable(file: "a.tar", attempts: ["x.org: timeout", "y.org: 404"]),
+                FetchError.unknownModel(
+                    name: "a/b", endpoint: "https://x.org", reason: "it does not have the file (status 404)",
+                    nearest: nil),
+                FetchError.unknownModel(
+                    name: "a/b", endpoint: "https://x.org", reason: "it denies access (status 401)", nearest: "a/bc"),
+                FetchError.hubUnreachable(name: "a/b", endpoint: "https://x.org", reason: "timeout"),
                 FetchError.wrongChecksum(
                     file: "a.tar", address: "https://x.org/a", kind: "MD5", expected: "00", found: "ff",
                     kept: "a.tar.bad"),

@@ -153,13 +153,14 @@ import Testing
     @Test(arguments: [3e38 as Float, .nan]) func samplesBeyondAllScalesAreTheInputsFault(sample: Float) async throws {
         try await withServer(mode: .layerNorm) { running in
             let audio = try wave(Array(repeating: 0.5, count: 24_000), as: .wavFloat)
-            let bad = (0..<100).reduce(into: Data()) { bytes, _ in
+            // More samples than the last frame leaves out.
+            let bad = (0..<1000).reduce(into: Data()) { bytes, _ in
                 withUnsafeBytes(of: sample.bitPattern.littleEndian) { bytes += $0 }
             }
             let answer = try await onThread { [port = running.port] in
                 let client = try TestClient(port: port)
                 try client.openWebSocket("/v1/live")
-                client.sendFrame(2, audio.dropLast(400) + bad)
+                client.sendFrame(2, audio.dropLast(4000) + bad)
                 client.sendFrame(1, Data("end".utf8))
                 return try client.messages()
             }

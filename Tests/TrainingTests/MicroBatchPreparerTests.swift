@@ -156,7 +156,9 @@ import W2VInterchange
                 let uploads = try UploadLog.list {
                     try MicroBatchPreparer.$runsInBackground.withValue(false) { _ = try updates.next() }
                 }
-                #expect(uploads.count == 2 && uploads.allSatisfy { $0 > 200_000 }, "\(uploads)")
+                // The first BF16 update of a process uploads one number as well.
+                let large = uploads.filter { $0 > 8 }
+                #expect(large.count == 2 && large.allSatisfy { $0 > 200_000 }, "\(uploads)")
             }
         }
     }

@@ -23,6 +23,8 @@ struct OptionsPage {
     var rows: [Row] = []
     /// The options that have no key: fairseq's, and NVIDIA's.
     var others: (fairseq: [String], nvidia: [String]) = ([], [])
+    /// Every option with another name than its key, as ``ForeignOption`` has it.
+    var foreign: [ForeignOption] = []
 
     init() throws {
         text = try String(contentsOf: Self.file, encoding: .utf8)
@@ -37,11 +39,28 @@ struct OptionsPage {
             if columns.isEmpty {
                 columns = cells
             } else if columns == ["Key", "fairseq", "NVIDIA", "Meaning"], cells[0].hasPrefix("`") {
-                rows.append(
-                    Row(key: Self.codes(cells[0])[0], fairseq: Self.codes(cells[1]), nvidia: Self.codes(cells[2])))
+                let row = Row(
+                    key: Self.codes(cells[0])[0], fairseq: Self.codes(cells[1]), nvidia: Self.codes(cells[2]))
+                rows.append(row)
+                for (program, names) in [("fairseq", row.fairseq), ("NVIDIA", row.nvidia)] {
+                    foreign += names.filter { $0 != row.key }.map {
+                        ForeignOption(program: program, name: $0, key: row.key, remark: "")
+                    }
+                }
             } else if columns == ["fairseq", "NVIDIA", "Here"] {
                 others.fairseq += Self.codes(cells[0])
                 others.nvidia += Self.codes(cells[1])
+                for (program, cell) in [("fairseq", cells[0]), ("NVIDIA", cells[1])] {
+                    foreign += Self.codes(cell).map {
+                        ForeignOption(program: program, name: $0, key: nil, remark: Self.plain(cells[2]))
+                    }
+                }
+            } else if columns == ["Transformers", "Here"], cells[0].hasPrefix("`") {
+                let key = cells[1].wholeMatch(of: /`([a-z0-9_.]+)`/).map { String($0.1) }
+                foreign += Self.codes(cells[0]).map {
+                    ForeignOption(
+                        program: "Transformers", name: $0, key: key, remark: key == nil ? Self.plain(cells[1]) : "")
+                }
             }
         }
     }
@@ -49,6 +68,12 @@ struct OptionsPage {
     /// The texts between backticks.
     static func codes(_ cell: some StringProtocol) -> [String] {
         cell.components(separatedBy: "`").enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
+    }
+
+    /// A cell's text without links and backticks.
+    private static func plain(_ cell: String) -> String {
+        cell.replacing(/\s*\(<doc:[^>]*>\)/, with: "").replacing(/<doc:([^>]*)>/) { "the guide \($0.output.1)" }
+            .replacing("`", with: "")
     }
 
     // MARK: - The originals

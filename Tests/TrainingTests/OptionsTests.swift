@@ -29,6 +29,39 @@ import W2VBackbone
         #expect(documented.count == Set(documented).count)
     }
 
+    /// `UPDATE_SNAPSHOTS=1` writes the program's table from the page.
+    @Test func theProgramHasThePagesTable() throws {
+        let page = try OptionsPage().foreign
+        #expect(page.count > 300)
+        if ProcessInfo.processInfo.environment["UPDATE_SNAPSHOTS"] == "1" {
+            let lines = page.map { "\([$0.program, $0.name, $0.key ?? "", $0.remark].joined(separator: "\t"))\n" }
+            let file = Repository.root.appendingPathComponent("Sources/Train/Training/Options/foreign-options.tsv")
+            try Data(lines.joined().utf8).write(to: file)
+        } else {
+            #expect(ForeignOption.all == page, "renew the table, and build again")
+        }
+        let keys = Recipe().values.keys
+        for option in page { #expect(option.key.map { keys.contains($0) } ?? true, "\(option.name)") }
+    }
+
+    /// What people type who come from other programs.
+    @Test(arguments: [
+        ("model.layerdrop=0.1", "fairseq's model.layerdrop is model.encoder_layerdrop=0.1 here"),
+        ("common.fp16=true", "fairseq's common.fp16 is precision.mode=fp16 here"),
+        ("fp16=false", "NVIDIA's fp16 is precision.mode=fp32 here"),
+        ("model.w2v_path=x.pt", "in place of fairseq's model.w2v_path: --from CHECKPOINT"),
+        ("optimization.learning_rate=3", "Transformers' learning_rate is optimization.lr=3 here"),
+        ("gradient_accumulation_steps=3", "is optimization.update_freq=3 here"),
+        ("lr=0.1", "optimization.lr"), ("max_update=3", "'optimization.max_update'"),
+        ("optimization.max_updates=3", "'optimization.max_update'"),
+        ("model.encoder_layer=3", "'model.encoder_layers'"), ("train.lr=1", "'optimization.lr'"),
+    ])
+    func foreignNamesAreAnswered(_ assignment: String, _ advice: String) {
+        var recipe = Recipe()
+        let error = #expect(throws: ConfigurationError.self) { try recipe.apply([assignment]) }
+        #expect(error?.description.contains(advice) == true, "\(error?.description ?? "")")
+    }
+
     @Test func everyOptionOfTheOriginalsIsMapped() throws {
         let page = try OptionsPage()
         let fairseq = Set(try OptionsPage.fixture("fairseq").lines.map { $0[0] })

@@ -160,14 +160,11 @@ import W2VTorch
             refusal(job).training
                 == .otherTask(folder: job.output.path, task: "pre-training", command: "pretrain"))
         #expect(refusal(job).kind == .usage)
-        // The folder of a run is not one of its checkpoints.
+        // The folder of a run means its best checkpoint.
+        job.kind = .pretraining
         job.resume = false
-        job.output = corpus.file("fine")
+        job.output = corpus.file("further")
         job.from = corpus.file("run")
-        #expect(
-            refusal(job).training
-                == .startsFromRun(
-                    folder: corpus.file("run").path,
-                    checkpoints: [corpus.file("run/best").path, corpus.file("run/last").path]))
+        #expect(try job.startingCheckpoint()?.url.lastPathComponent == "best")
     }
 }

@@ -17,7 +17,6 @@ import Testing
                 TrainingError.tooFewStates(folder: "run", found: ["last"], wanted: 3),
                 TrainingError.indivisibleUpdate(subBatches: 7, processes: 2),
                 TrainingError.otherTask(folder: "run", task: "fine-tuning", command: "finetune"),
-                TrainingError.startsFromRun(folder: "run", checkpoints: ["run/best", "run/last"]),
                 TrainingError.unsummable(precision: "bf16", reason: "no kernel"),
                 TrainingError.missingObjectives(folder: "run", names: ["mine"], known: []),
                 TrainingError.missingObjectives(folder: "run", names: ["a", "b"], known: ["c"]),

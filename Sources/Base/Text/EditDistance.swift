@@ -20,3 +20,21 @@ extension StringProtocol {
         return row[letters.count]
     }
 }
+
+extension Sequence where Element == String {
+    /// Returns the name that was probably meant by a mistyped one, ignoring case.
+    ///
+    /// - Parameter text: The mistyped name.
+    /// - Returns: The most similar name, of several one that begins with the text, or else the first; nil if even that
+    ///   differs in more than a third of its letters.
+    public func nearest(to text: String) -> String? {
+        let typed = text.lowercased()
+        let names = map { name in
+            let lowered = name.lowercased()
+            return (name: name, distance: lowered.editDistance(to: typed), misses: lowered.hasPrefix(typed) ? 0 : 1)
+        }
+        let best = names.min { ($0.distance, $0.misses) < ($1.distance, $1.misses) }
+        guard let best, best.distance * 3 <= Swift.max(best.name.count, typed.count) else { return nil }
+        return best.name
+    }
+}

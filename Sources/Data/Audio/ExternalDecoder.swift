@@ -67,7 +67,7 @@ enum ExternalDecoder {
         return data
     }
 
-    /// Its standard input. A small container may have no `/dev/stdin`, which is a link to this.
+    /// Its standard input, without `/dev/stdin`: that link to it is missing in some small containers.
     private static let source = "file:/proc/self/fd/0"
 
     private static func arguments(format: String?, limits: DecodingLimits) -> [String] {

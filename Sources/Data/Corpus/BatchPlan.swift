@@ -282,8 +282,11 @@ public struct BatchPlan: Sendable, Equatable {
                 start = next
             }
         }
-        let isLastSmaller = groups.last.map { $0.batches.count < options.cropGroup } ?? false
-        let last = isLastSmaller ? groups.popLast() : nil
+        let isLastSmaller = groups.last.map { group in
+            group.batches.reduce(0) { $0 + $1.count }
+                < options.utteranceCount(cropLength: group.cropLength) * options.cropGroup
+        }
+        let last = isLastSmaller == true ? groups.popLast() : nil
         groups.shuffle(using: &shuffle)
         return groups + (last.map { [$0] } ?? [])
     }

@@ -46,6 +46,8 @@ public struct FetchedFile: Equatable, Sendable {
     public var received: Int
     /// Whether it was compared with a published checksum.
     public var isVerified: Bool
+    /// The published SHA-256 that it was compared with, if that is the kind of its checksum.
+    public var sha256: String?
 }
 
 /// Timeouts and retries of fetching.

@@ -35,7 +35,7 @@ public struct Downloader: Sendable {
                 case .complete:
                     return FetchedFile(
                         url: download.destination, bytes: size(download.destination) ?? 0, received: attempt.received,
-                        isVerified: download.checksum != nil)
+                        isVerified: download.checksum != nil, sha256: download.sha256)
                 case .refused: addresses.removeAll { $0 == address }
                 case .broken(_, let asked): wait = asked ?? wait
                 }
@@ -49,7 +49,9 @@ public struct Downloader: Sendable {
         if let wrong = attempt.wrongChecksum { throw wrong }
         throw FetchError.unreachable(
             file: download.name,
-            attempts: download.addresses.compactMap { address in attempt.reasons[address].map { "\(address): \($0)" } })
+            attempts: download.addresses.compactMap { address in
+                attempt.reasons[address].map { address == download.name ? $0 : "\(address): \($0)" }
+            }, isRefused: addresses.isEmpty)
     }
 
     /// Fetches a short text, such as a server's listing.
@@ -90,7 +92,8 @@ public struct Downloader: Sendable {
                 ?? true)
         if isRight {
             return FetchedFile(
-                url: download.destination, bytes: bytes, received: 0, isVerified: download.checksum != nil)
+                url: download.destination, bytes: bytes, received: 0, isVerified: download.checksum != nil,
+                sha256: download.sha256)
         }
         let aside = download.destination.appendingPathExtension("damaged")
         guard rename(download.destination.path, aside.path) == 0 else {
@@ -113,6 +116,11 @@ public struct Downloader: Sendable {
     private func sleep(_ duration: Duration, _ download: Download, _ monitor: FetchMonitor) throws {
         try Attempt.sleep(duration, file: download.name, monitor)
     }
+}
+
+extension Download {
+    /// The published SHA-256; nil if there is none, or a checksum of another kind.
+    fileprivate var sha256: String? { checksum.flatMap { $0.kind == .sha256 ? $0.digest : nil } }
 }
 
 /// The attempts to fetch one file.
@@ -159,16 +167,21 @@ private struct Attempt {
                 return .complete
             case .refused(let reason):
                 reasons[address] = reason
-                monitor.logger.warning("\(download.name): \(address): \(reason)", metadata: metadata(address))
+                monitor.logger.warning("\(place(address)): \(reason)", metadata: metadata(address))
                 return outcome
             case .broken(let reason, let wait):
                 reasons[address] = reason
                 guard part.size > before else { return outcome }
                 monitor.logger.notice(
-                    "\(download.name): \(address): \(reason); continuing from there", metadata: metadata(address))
+                    "\(place(address)): \(reason); continuing from there", metadata: metadata(address))
                 try Self.sleep(wait.map { .seconds($0) } ?? options.pause, file: download.name, monitor)
             }
         }
+    }
+
+    /// The file and the address for people; a text without a name of its own is named by its address.
+    private func place(_ address: String) -> String {
+        address == download.name ? address : "\(download.name): \(address)"
     }
 
     private func metadata(_ address: String) -> Logger.Metadata {

@@ -8,8 +8,13 @@ public enum FetchError: ExplainedError, Equatable {
     case missingLibrary(name: String, package: String, reason: String)
     /// The address is of a kind that cannot be fetched.
     case badAddress(String)
-    /// No address delivered the file; `attempts` are the reasons, in the order of the attempts.
-    case unreachable(file: String, attempts: [String])
+    /// No address delivered the file; `attempts` are the reasons, in the order of the attempts, and `isRefused` says
+    /// whether every server answered that it does not give the file.
+    case unreachable(file: String, attempts: [String], isRefused: Bool = false)
+    /// The hub answered that it does not have a model; `nearest` is a well-known one of a similar name.
+    case unknownModel(name: String, endpoint: String, reason: String, nearest: String?)
+    /// A model is not in the cache, and the hub does not answer.
+    case hubUnreachable(name: String, endpoint: String, reason: String)
     /// The received file differs from the publisher's; it is kept at `kept`.
     case wrongChecksum(file: String, address: String, kind: String, expected: String, found: String, kept: String)
     /// The received file is of another kind; it is kept at `kept`.
@@ -47,7 +52,7 @@ public enum FetchError: ExplainedError, Equatable {
     /// Input for bad data, interrupted after a signal, otherwise failure.
     public var kind: ErrorKind {
         switch self {
-        case .wrongChecksum, .otherContent, .damagedArchive, .unsafeArchive: .input
+        case .wrongChecksum, .otherContent, .damagedArchive, .unsafeArchive, .unknownModel: .input
         case .stopped(let signal, _): .interrupted(signal: signal)
         default: .failure
         }
@@ -61,7 +66,16 @@ public enum FetchError: ExplainedError, Equatable {
                 "\(name) cannot be loaded (\(reason))", "install it; on Debian, apt-get install \(package)")
         case .badAddress(let address):
             Explanation("\(address): this address cannot be fetched", "begin it with https:// or http://")
-        case .unreachable(let file, let attempts):
+        case .unknownModel(let name, let endpoint, let reason, let nearest):
+            Explanation(
+                "\(name) is neither a file or folder here nor a model at \(endpoint): \(reason)",
+                nearest.map { name -> Advice in "did you mean \(name)?" }
+                    ?? "check the name; a model that is not public needs an access token in HF_TOKEN")
+        case .hubUnreachable(let name, let endpoint, let reason):
+            Explanation(
+                "\(name) is not on this machine yet, and \(endpoint) cannot be reached: \(reason)",
+                "connect to the network once, or \(.fetchElsewhere(name))")
+        case .unreachable(let file, let attempts, _):
             Explanation(
                 "\(file) could not be fetched: \(attempts.joined(separator: "; "))",
                 "\(.fetchAgain), or name another mirror")
@@ -97,4 +111,9 @@ public enum FetchError: ExplainedError, Equatable {
 extension Phrase {
     /// Advice to continue a transfer that stopped.
     public static let fetchAgain = Phrase("fetch it again to continue where it stopped", name: "fetchAgain")
+
+    /// Returns the advice to fetch a model on another machine.
+    public static func fetchElsewhere(_ name: String) -> Phrase {
+        Phrase("copy the folder of a machine that has fetched it", values: [name], name: "fetchElsewhere")
+    }
 }

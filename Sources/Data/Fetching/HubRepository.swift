@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// A model's repository on the Hugging Face hub, or on a mirror of it.
 public struct HubRepository: Equatable, Sendable {
@@ -37,6 +38,10 @@ public struct HubRepository: Equatable, Sendable {
         public var files: [Download]
         /// The names of files that are not fetched: other frameworks' weights and the like.
         public var leftOut: [String]
+        /// The license as its publisher names it, such as `apache-2.0`; nil if it is not stated.
+        public var license: String?
+        /// The sum of the files' sizes in bytes.
+        public var bytes: Int { files.reduce(0) { $0 + ($1.size ?? 0) } }
     }
 
     /// Lists the files that are needed to use the model.
@@ -49,14 +54,28 @@ public struct HubRepository: Equatable, Sendable {
     ///   - downloader: Sends the requests to the hub.
     ///   - monitor: Can stop the requests.
     /// - Returns: The files, each with its size and checksum.
-    /// - Throws: `FetchError`.
+    /// - Throws: `FetchError`; ``FetchError/unknownModel(name:endpoint:reason:nearest:)`` if the hub answers that it does
+    ///   not have the model, and ``FetchError/hubUnreachable(name:endpoint:reason:)`` if it does not answer.
     public func list(
         into folder: URL, with downloader: Downloader, monitor: FetchMonitor = FetchMonitor()
     ) throws -> Listing {
         let header = token.map { "Authorization: Bearer \($0)" }
         let revisionAddress = join(endpoint, "api/models/\(name)/revision/\(escaped(revision))")
-        struct Revision: Decodable { var sha: String }
-        let commit: String = try read(Revision.self, revisionAddress, downloader, header, monitor).sha
+        var asking = monitor
+        // What the hub answers about the model is told by the error.
+        asking.logger.logLevel = .error
+        let about: Revision
+        do {
+            about = try read(Revision.self, revisionAddress, downloader, header, asking)
+        } catch FetchError.unreachable(_, let attempts, let isRefused) {
+            let reason = attempts.joined(separator: "; ")
+            throw isRefused
+                ? FetchError.unknownModel(
+                    name: revision == "main" ? name : "\(name)@\(revision)", endpoint: endpoint, reason: reason,
+                    nearest: PublicModel.nearest(to: name)?.name)
+                : FetchError.hubUnreachable(name: name, endpoint: endpoint, reason: reason)
+        }
+        let commit = about.sha
         guard commit.utf8.count >= 7, commit.allSatisfy({ $0.isASCII && $0.isHexDigit }) else {
             throw FetchError.badAnswer(address: revisionAddress, reason: "\"\(commit)\" is no commit")
         }
@@ -77,7 +96,43 @@ public struct HubRepository: Equatable, Sendable {
                 destination: folder.appendingPathComponent(entry.path), checksum: checksum, size: size, header: header)
         }
         return Listing(
-            commit: commit, files: files, leftOut: entries.map(\.path).filter { !wanted.contains($0) }.sorted())
+            commit: commit, files: files, leftOut: entries.map(\.path).filter { !wanted.contains($0) }.sorted(),
+            license: about.license)
+    }
+
+    /// The hub's answer about a revision.
+    private struct Revision: Decodable {
+        /// The part of a model's card that the hub understands; publishers write it in more than one form.
+        private struct Card: Decodable {
+            var license: String?
+
+            private enum CodingKeys: String, CodingKey { case license }
+
+            init(from decoder: any Decoder) throws {
+                let container = try decoder.container(keyedBy: CodingKeys.self)
+                license =
+                    (try? container.decode(String.self, forKey: .license))
+                    ?? (try? container.decode([String].self, forKey: .license))?.joined(separator: ", ")
+            }
+        }
+
+        var sha: String
+        private var cardData: Card?
+        private var tags: [String]?
+
+        private enum CodingKeys: String, CodingKey { case sha, cardData, tags }
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            sha = try container.decode(String.self, forKey: .sha)
+            cardData = try? container.decode(Card.self, forKey: .cardData)
+            tags = try? container.decode([String].self, forKey: .tags)
+        }
+
+        var license: String? {
+            let tag = tags?.first { $0.hasPrefix("license:") }.map { String($0.dropFirst("license:".count)) }
+            return (cardData?.license ?? tag).map(\.printable)
+        }
     }
 
     /// A file in the hub's listing.

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 
 /// A well-known model that its publisher offers freely.
 public struct PublicModel: Equatable, Sendable {
@@ -10,14 +11,36 @@ public struct PublicModel: Equatable, Sendable {
         case huggingFace = "huggingface"
     }
 
+    /// What a model is for.
+    public enum Task: String, Sendable {
+        /// It was trained without transcripts: a start for fine-tuning, and a source of features.
+        case pretraining = "pre-training"
+        /// It writes text.
+        case recognition
+    }
+
     /// The model's name: a file, or `organization/model` on the hub.
     public var name: String
     /// The form of its files.
     public var form: Form
-    /// The model's description and training data.
+    /// The model's size and training data.
     public var summary: String
-    /// Whether it recognizes letters, so that it needs fairseq's dictionary beside it.
-    public var isRecognizer: Bool
+    /// What it is for.
+    public var task: Task
+    /// The languages of its training data.
+    public var languages: String
+    /// The license by its SPDX name; nil if it is not known here.
+    public var license: String?
+    /// The number of parameters; nil if it is not known here.
+    public var parameters: Int?
+
+    /// Whether it recognizes letters.
+    public var isRecognizer: Bool { task == .recognition }
+
+    /// The size of its weights in bytes, in FP32; nil if it is not known here.
+    ///
+    /// A fairseq file of a pre-trained model holds the optimizer's state too, which makes it up to three times as large.
+    public var weightBytes: Int? { parameters.map { $0 * 4 } }
 
     /// The base address of fairseq's published models.
     public static let fairseqBase = "https://dl.fbaipublicfiles.com/fairseq/wav2vec"
@@ -25,50 +48,98 @@ public struct PublicModel: Equatable, Sendable {
     /// All models that have a short name.
     public static let all: [PublicModel] = fairseq + huggingFace
 
+    /// Parameters of the architectures; those of pre-training include the quantizer.
+    private enum Size {
+        static let base = 94_400_000
+        static let pretrainedBase = 95_040_000
+        static let large = 315_500_000
+        static let pretrainedLarge = 317_400_000
+        static let oneBillion = 962_500_000
+        static let twoBillion = 2_159_000_000
+    }
+
     private static let fairseq: [PublicModel] = [
-        model("wav2vec_small.pt", "BASE, pre-trained on LibriSpeech 960 h"),
-        model("wav2vec_small_10m.pt", "BASE, fine-tuned on 10 minutes", recognizes: true),
-        model("wav2vec_small_100h.pt", "BASE, fine-tuned on 100 h", recognizes: true),
-        model("wav2vec_small_960h.pt", "BASE, fine-tuned on 960 h", recognizes: true),
-        model("libri960_big.pt", "LARGE, pre-trained on LibriSpeech 960 h"),
-        model("wav2vec_big_10m.pt", "LARGE, fine-tuned on 10 minutes", recognizes: true),
-        model("wav2vec_big_100h.pt", "LARGE, fine-tuned on 100 h", recognizes: true),
-        model("wav2vec_big_960h.pt", "LARGE, fine-tuned on 960 h", recognizes: true),
-        model("wav2vec_vox_new.pt", "LARGE, pre-trained on Libri-Light 60,000 h"),
-        model("wav2vec_vox_10m_new.pt", "LARGE (Libri-Light), fine-tuned on 10 minutes", recognizes: true),
-        model("wav2vec_vox_100h_new.pt", "LARGE (Libri-Light), fine-tuned on 100 h", recognizes: true),
-        model("wav2vec2_vox_960h_new.pt", "LARGE (Libri-Light), fine-tuned on 960 h", recognizes: true),
-        model("wav2vec_vox_10m_pl.pt", "LARGE (Libri-Light), self-training, 10 minutes", recognizes: true),
-        model("wav2vec_vox_100h_pl.pt", "LARGE (Libri-Light), self-training, 100 h", recognizes: true),
-        model("wav2vec_vox_960h_pl.pt", "LARGE (Libri-Light), self-training, 960 h", recognizes: true),
-        model("xlsr_53_56k.pt", "XLSR-53: LARGE, pre-trained on 56,000 h in 53 languages"),
-        model("xlsr2_300m.pt", "XLS-R 300M, pre-trained on 436,000 h in 128 languages"),
-        model("xlsr2_960m_1000k.pt", "XLS-R 1B, likewise"),
-        model("xlsr2_2B_1000k.pt", "XLS-R 2B, likewise"),
+        file("wav2vec_small.pt", "BASE, LibriSpeech 960 h", Size.pretrainedBase),
+        file("wav2vec_small_10m.pt", "BASE, fine-tuned on 10 minutes", Size.base, .recognition),
+        file("wav2vec_small_100h.pt", "BASE, fine-tuned on 100 h", Size.base, .recognition),
+        file("wav2vec_small_960h.pt", "BASE, fine-tuned on 960 h", Size.base, .recognition),
+        file("libri960_big.pt", "LARGE, LibriSpeech 960 h", Size.pretrainedLarge),
+        file("wav2vec_big_10m.pt", "LARGE, fine-tuned on 10 minutes", Size.large, .recognition),
+        file("wav2vec_big_100h.pt", "LARGE, fine-tuned on 100 h", Size.large, .recognition),
+        file("wav2vec_big_960h.pt", "LARGE, fine-tuned on 960 h", Size.large, .recognition),
+        file("wav2vec_vox_new.pt", "LARGE, Libri-Light 60,000 h", Size.pretrainedLarge),
+        file("wav2vec_vox_10m_new.pt", "LARGE (Libri-Light), fine-tuned on 10 minutes", Size.large, .recognition),
+        file("wav2vec_vox_100h_new.pt", "LARGE (Libri-Light), fine-tuned on 100 h", Size.large, .recognition),
+        file("wav2vec2_vox_960h_new.pt", "LARGE (Libri-Light), fine-tuned on 960 h", Size.large, .recognition),
+        file("wav2vec_vox_10m_pl.pt", "LARGE (Libri-Light), self-training, 10 minutes", Size.large, .recognition),
+        file("wav2vec_vox_100h_pl.pt", "LARGE (Libri-Light), self-training, 100 h", Size.large, .recognition),
+        file("wav2vec_vox_960h_pl.pt", "LARGE (Libri-Light), self-training, 960 h", Size.large, .recognition),
+        file("xlsr_53_56k.pt", "XLSR-53, LARGE, 56,000 h", Size.pretrainedLarge, languages: "53 languages"),
+        file("xlsr2_300m.pt", "XLS-R 300M, 436,000 h", Size.pretrainedLarge, languages: "128 languages"),
+        file("xlsr2_960m_1000k.pt", "XLS-R 1B, 436,000 h", Size.oneBillion, languages: "128 languages"),
+        file("xlsr2_2B_1000k.pt", "XLS-R 2B, 436,000 h", Size.twoBillion, languages: "128 languages"),
     ]
 
     private static let huggingFace: [PublicModel] = [
-        folder("facebook/wav2vec2-base", "BASE, pre-trained on LibriSpeech 960 h"),
-        folder("facebook/wav2vec2-base-100h", "BASE, fine-tuned on 100 h"),
-        folder("facebook/wav2vec2-base-960h", "BASE, fine-tuned on 960 h"),
-        folder("facebook/wav2vec2-large", "LARGE, pre-trained on LibriSpeech 960 h"),
-        folder("facebook/wav2vec2-large-960h", "LARGE, fine-tuned on 960 h"),
-        folder("facebook/wav2vec2-large-lv60", "LARGE, pre-trained on Libri-Light 60,000 h"),
-        folder("facebook/wav2vec2-large-960h-lv60", "LARGE (Libri-Light), fine-tuned on 960 h"),
-        folder("facebook/wav2vec2-large-960h-lv60-self", "LARGE (Libri-Light), self-training, 960 h"),
-        folder("facebook/wav2vec2-large-xlsr-53", "XLSR-53: LARGE, pre-trained on 53 languages"),
-        folder("facebook/wav2vec2-xls-r-300m", "XLS-R 300M, pre-trained on 128 languages"),
-        folder("facebook/wav2vec2-xls-r-1b", "XLS-R 1B, likewise"),
-        folder("facebook/wav2vec2-xls-r-2b", "XLS-R 2B, likewise"),
-        folder("facebook/hubert-large-ls960-ft", "HuBERT LARGE, fine-tuned on 960 h"),
+        folder("facebook/wav2vec2-base", "BASE, LibriSpeech 960 h", Size.pretrainedBase),
+        folder("facebook/wav2vec2-base-100h", "BASE, fine-tuned on 100 h", Size.base, .recognition),
+        folder("facebook/wav2vec2-base-960h", "BASE, fine-tuned on 960 h", Size.base, .recognition),
+        folder("facebook/wav2vec2-large", "LARGE, LibriSpeech 960 h", Size.pretrainedLarge),
+        folder("facebook/wav2vec2-large-960h", "LARGE, fine-tuned on 960 h", Size.large, .recognition),
+        folder("facebook/wav2vec2-large-lv60", "LARGE, Libri-Light 60,000 h", Size.pretrainedLarge),
+        folder(
+            "facebook/wav2vec2-large-960h-lv60", "LARGE (Libri-Light), fine-tuned on 960 h", Size.large, .recognition),
+        folder(
+            "facebook/wav2vec2-large-960h-lv60-self", "LARGE (Libri-Light), self-training, 960 h", Size.large,
+            .recognition),
+        folder(
+            "facebook/wav2vec2-large-xlsr-53", "XLSR-53, LARGE, 56,000 h", Size.pretrainedLarge,
+            languages: "53 languages"),
+        folder(
+            "facebook/wav2vec2-xls-r-300m", "XLS-R 300M, 436,000 h", Size.pretrainedLarge, languages: "128 languages"),
+        folder("facebook/wav2vec2-xls-r-1b", "XLS-R 1B, 436,000 h", Size.oneBillion, languages: "128 languages"),
+        folder("facebook/wav2vec2-xls-r-2b", "XLS-R 2B, 436,000 h", Size.twoBillion, languages: "128 languages"),
+        folder("facebook/hubert-large-ls960-ft", "HuBERT LARGE, fine-tuned on 960 h", Size.large, .recognition),
     ]
 
-    private static func model(_ name: String, _ summary: String, recognizes: Bool = false) -> PublicModel {
-        PublicModel(name: name, form: .fairseq, summary: summary, isRecognizer: recognizes)
+    /// A model of fairseq's publisher, whose license is that of fairseq.
+    private static func file(
+        _ name: String, _ summary: String, _ parameters: Int, _ task: Task = .pretraining,
+        languages: String = "English"
+    ) -> PublicModel {
+        PublicModel(
+            name: name, form: .fairseq, summary: summary, task: task, languages: languages, license: "MIT",
+            parameters: parameters)
     }
 
-    private static func folder(_ name: String, _ summary: String) -> PublicModel {
-        PublicModel(name: name, form: .huggingFace, summary: summary, isRecognizer: false)
+    private static func folder(
+        _ name: String, _ summary: String, _ parameters: Int, _ task: Task = .pretraining,
+        languages: String = "English"
+    ) -> PublicModel {
+        PublicModel(
+            name: name, form: .huggingFace, summary: summary, task: task, languages: languages, license: "Apache-2.0",
+            parameters: parameters)
+    }
+
+    /// Returns the well-known model that a mistyped name probably means; nil if none is similar.
+    public static func nearest(to name: String) -> PublicModel? {
+        let stem = { (name: String) in name.hasSuffix(".pt") ? String(name.dropLast(3)) : name }
+        guard let found = all.map({ stem($0.name) }).nearest(to: stem(name)) else { return nil }
+        return all.first { stem($0.name) == found }
+    }
+
+    /// Whether a name has the form `organization/model`, so that the hub may have it.
+    static func isHubName(_ name: String) -> Bool {
+        let halves = name.split(separator: "/", omittingEmptySubsequences: false)
+        return halves.count == 2
+            && halves.allSatisfy { half in
+                !half.isEmpty && half != "." && half != ".."
+                    && half.utf8.allSatisfy { byte in
+                        let scalar = Unicode.Scalar(byte)
+                        return scalar.properties.isAlphabetic && scalar.isASCII || (48...57).contains(byte)
+                            || "-_.".unicodeScalars.contains(scalar)
+                    }
+            }
     }
 
     /// Finds a model.
@@ -78,16 +149,9 @@ public struct PublicModel: Equatable, Sendable {
     /// - Returns: The model, or nil for an unknown name.
     public static func named(_ name: String) -> PublicModel? {
         if let known = all.first(where: { $0.name == name || $0.name == name + ".pt" }) { return known }
-        let halves = name.split(separator: "/", omittingEmptySubsequences: false)
-        let isPlain = halves.allSatisfy { half in
-            !half.isEmpty && half != "." && half != ".."
-                && half.utf8.allSatisfy { byte in
-                    let scalar = Unicode.Scalar(byte)
-                    return scalar.properties.isAlphabetic && scalar.isASCII || (48...57).contains(byte)
-                        || "-_.".unicodeScalars.contains(scalar)
-                }
-        }
-        return halves.count == 2 && isPlain ? folder(name, "a model of the hub") : nil
+        guard isHubName(name) else { return nil }
+        return PublicModel(
+            name: name, form: .huggingFace, summary: "a model of the hub", task: .recognition, languages: "unknown")
     }
 
     /// Returns the files of a model in fairseq's form.

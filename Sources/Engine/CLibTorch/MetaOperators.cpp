@@ -91,6 +91,10 @@ void realOfSpectrum(Call &call) {
 
 void sameShape(Call &call) { call.give(at::empty_like(call.tensor(0))); }
 
+void secondsShape(Call &call) { call.give(at::empty_like(call.tensor(1))); }
+
+void truths(Call &call) { call.give(at::empty_like(call.tensor(0), call.tensor(0).options().dtype(at::kBool))); }
+
 void layerNorm(Call &call) {
     const auto &input = call.tensor(0);
     auto sizes = input.sizes().vec();
@@ -171,6 +175,11 @@ ct_error ct_complete_meta_device(void) {
             add<spectrumOfReal>(*library, "_fft_r2c");
             add<realOfSpectrum>(*library, "_fft_c2r");
             add<sameShape>(*library, "_fft_c2c");
+            add<truths>(*library, "isfinite");
+            add<truths>(*library, "logical_and");
+            add<truths>(*library, "logical_not");
+            // The second argument is the log-probabilities.
+            add<secondsShape>(*library, "_ctc_loss_backward");
             add<unfoldBackward>(*library, "unfold_backward");
             add<given>(*library, "conj_physical.out");
             add<layerNorm>(*library, "native_layer_norm");

@@ -63,10 +63,22 @@ public struct Checkpoint: Sendable {
 
     // MARK: Files
 
+    /// Returns the checkpoint that a path stands for: a run's folder stands for its `best`, and before there is one, for
+    /// its `last`.
+    ///
+    /// - Parameter url: Any path.
+    /// - Returns: The folder in the run; any other path is returned as it is.
+    public static func place(of url: URL) -> URL {
+        let manager = FileManager.default
+        guard !manager.fileExists(atPath: url.appendingPathComponent(configurationName).path) else { return url }
+        let states = ["best", "last"].map { url.appendingPathComponent($0, isDirectory: true) }
+        return states.first { manager.fileExists(atPath: $0.appendingPathComponent(configurationName).path) } ?? url
+    }
+
     /// Opens a checkpoint of any format, detected by its content; the weights stay on disk until they are used.
     ///
     /// - Parameters:
-    ///   - url: A folder, a `.pt` file, or one file of weights in a folder of this program, such as `ema.safetensors`.
+    ///   - url: A folder, also that of a run (``place(of:)``), a `.pt` file, or one file of weights in a folder of this program, such as `ema.safetensors`.
     ///   - architecture: Another checkpoint of the same architecture, for a `.pt` file that does not contain its own.
     /// - Returns: The checkpoint, with its weights still on disk.
     /// - Throws: ``CheckpointError`` or a safetensors error, naming the file.
@@ -76,6 +88,7 @@ public struct Checkpoint: Sendable {
         if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), !isFolder.boolValue {
             return try PyTorchCheckpoint.read(url, architecture: architecture.map { try read($0).description })
         }
+        let url = place(of: url)
         if HuggingFace.isCheckpoint(url) { return try HuggingFace.read(url) }
         return try NativeCheckpoint.read(url)
     }

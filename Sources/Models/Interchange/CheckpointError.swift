@@ -34,14 +34,6 @@ public enum CheckpointError: ExplainedError, Equatable {
     public var explanation: Explanation {
         switch self {
         case .missing(let path):
-            let states = ["best", "last"].filter {
-                FileManager.default.fileExists(atPath: path + "/" + $0 + "/model.safetensors")
-            }
-            if !states.isEmpty {
-                return Explanation(
-                    "\(path) is the folder of a run",
-                    "name one of its checkpoints, \(states.map { "\(path)/\($0)" }.joined(separator: " or "))")
-            }
             let isAbsent = !FileManager.default.fileExists(atPath: path)
             return Explanation(
                 isAbsent

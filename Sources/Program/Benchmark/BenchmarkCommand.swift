@@ -46,7 +46,8 @@ struct PretrainBenchmarkCommand: ParsableCommand, LoggingCommand {
 
             Examples:
               wav2vec2 benchmark pretrain --utterances 8x15
-              wav2vec2 benchmark pretrain --utterances 40x15.6 --sub-batches 8 --device meta --precision bf16
+              wav2vec2 benchmark pretrain --utterances 40x15.6 --sub-batches 8 \\
+                --device meta --precision bf16
             """)
     @OptionGroup var options: TrainingBenchmarkOptions
 

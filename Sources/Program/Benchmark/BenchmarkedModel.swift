@@ -96,7 +96,7 @@ struct BenchmarkWeightsOptions: ParsableArguments {
         guard shape.hourglass == "off" else {
             throw ValidationError("--hourglass goes without --checkpoint, whose model has its own encoder.")
         }
-        let saved = try Checkpoint.read(fileURL(checkpoint))
+        let saved = try Checkpoint.read(modelURL(checkpoint))
         Console.notes(saved.notes, of: checkpoint)
         return BenchmarkedModel(saved, randomWeights: randomWeights)
     }

@@ -20,8 +20,10 @@ struct KernelsBenchmarkCommand: ParsableCommand, LoggingCommand {
             Examples:
               wav2vec2 benchmark kernels --utterances 8x15 --threads 1
               wav2vec2 benchmark kernels --device cuda --precision bf16 --verify
-              wav2vec2 benchmark kernels --utterances 6x10 --save-reference kernels.safetensors
-              wav2vec2 benchmark kernels --utterances 6x10 --device cuda --verify --reference kernels.safetensors
+              wav2vec2 benchmark kernels --utterances 6x10 \\
+                --save-reference kernels.safetensors
+              wav2vec2 benchmark kernels --utterances 6x10 --device cuda --verify \\
+                --reference kernels.safetensors
             """)
 
     @OptionGroup var model: BenchmarkModelOptions

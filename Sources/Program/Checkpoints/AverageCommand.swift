@@ -25,7 +25,9 @@ struct AverageCommand: ParsableCommand, LoggingCommand {
     @Argument(help: "Checkpoints to average.", completion: .directory)
     var path: [String]
 
-    @Option(help: "Folder of the new checkpoint; it must not exist yet.", completion: .directory)
+    @Option(
+        name: [.customShort("o"), .long], help: "Folder of the new checkpoint; it must not exist yet.",
+        completion: .directory)
     var output: String
 
     @Option(help: ArgumentHelp("Average the newest N checkpoints in a run's folder.", valueName: "n"))
@@ -41,7 +43,7 @@ struct AverageCommand: ParsableCommand, LoggingCommand {
     }
 
     func run() throws {
-        let folders = try last.map { try newestStates(of: fileURL(path[0]), count: $0) } ?? path.map(fileURL)
+        let folders = try last.map { try newestStates(of: fileURL(path[0]), count: $0) } ?? path.map(modelURL)
         let checkpoints = try folders.map { folder in
             Console.progress("checkpoint average: reading \(folder.relativePath)")
             let checkpoint = try Checkpoint.read(folder)

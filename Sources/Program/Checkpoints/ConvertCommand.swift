@@ -54,7 +54,7 @@ struct ConvertCommand: ParsableCommand, LoggingCommand {
     func run() throws {
         let url = fileURL(output)
         var checkpoint = try Checkpoint.read(
-            checkpointURL(input), architectureFrom: architectureFrom.map(checkpointURL))
+            modelURL(input), architectureFrom: architectureFrom.map(modelURL))
         if let dictionary {
             checkpoint = try checkpoint.labeled(
                 LabelDictionary(contentsOf: fileURL(dictionary)).symbols, from: dictionary)

@@ -10,32 +10,36 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
         abstract: "Download a public model from its publisher.",
         discussion: """
             NAME is one of fairseq's models, such as wav2vec_small_960h, or any organization/model on the Hugging Face \
-            hub; --list shows well-known ones. A .pt file is written into the folder OUTPUT, together with the \
-            dictionary if the model recognizes letters; for a model from the hub, OUTPUT becomes the model's folder. \
-            The path to pass to other commands is printed.
+            hub, with @revision if you like; --list shows well-known ones. A .pt file is written into the folder \
+            OUTPUT, together with the dictionary if the model recognizes letters; for a model from the hub, OUTPUT \
+            becomes the model's folder. Without --output, the model goes to the user's cache, where other commands \
+            find models of the hub by their names. The path to pass to other commands is printed.
 
             Every file from the hub is checked against its published checksum. fairseq publishes no checksums, so the \
             SHA-256 of the downloaded file is printed instead. An interrupted download continues where it stopped.
 
-            The environment variables HF_ENDPOINT and HF_TOKEN work as they do for the hub's own tools.
+            The environment variables HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE work as they do for the hub's own \
+            tools. The cache is wav2vec2 in XDG_CACHE_HOME, by default in ~/.cache.
 
             Examples:
               wav2vec2 checkpoint fetch --list
+              wav2vec2 checkpoint fetch facebook/wav2vec2-base-960h
               wav2vec2 checkpoint fetch wav2vec_small --output models
-              wav2vec2 checkpoint fetch facebook/wav2vec2-base --output models/base
             """)
 
-    @Argument(help: "Name of the model.")
+    @Argument(help: "Name of the model.", completion: .list(PublicModel.all.map(\.name)))
     var name: String?
 
-    @Option(help: "Folder to write the model to.", completion: .directory)
+    @Option(
+        name: [.customShort("o"), .long], help: "Folder to write the model to. (default: the user's cache)",
+        completion: .directory)
     var output: String?
 
-    @Flag(help: "List the well-known models.")
+    @Flag(help: "List the well-known models with their tasks, languages, sizes and licenses.")
     var list = false
 
-    @Option(help: "Branch, tag or commit of a model on the hub.")
-    var revision = "main"
+    @Option(help: "Branch, tag or commit of a model on the hub. (default: main)")
+    var revision: String?
 
     @Option(
         help: ArgumentHelp(
@@ -60,21 +64,32 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
     func validate() throws {
         guard !list else { return }
         guard let name else { throw ValidationError("Name a model; --list shows the well-known ones.") }
-        guard PublicModel.named(name) != nil else {
-            throw ValidationError("\(name) is no public model; --list shows the well-known ones.")
+        let reference = HubReference(name)
+        if reference == nil, PublicModel.named(name) == nil {
+            let nearest = PublicModel.nearest(to: name).map { "; did you mean \($0.name)?" }
+            throw ValidationError("\(name) is no public model\(nearest ?? "; --list shows the well-known ones.")")
         }
-        guard output != nil else { throw ValidationError("--output is missing: the folder that the model goes to.") }
+        if let reference, revision != nil, reference.name != name {
+            throw ValidationError("\(name) names a revision already: leave --revision out.")
+        }
         try FetchingOptions.validate(mirrors, option: "--mirror")
         try FetchingOptions.validate(endpoint.map { [$0] } ?? [], option: "--endpoint")
     }
 
     func run() throws {
         if list { return try printList() }
-        guard let model = name.flatMap(PublicModel.named), let output = output.map(fileURL) else { return }
+        guard let name else { return }
         let monitor = FetchingOptions.monitor(StopSignal())
-        let summary =
-            model.form == .fairseq
-            ? try fetchFile(model, into: output, monitor) : try fetchFolder(model, into: output, monitor)
+        let summary: Summary
+        if let written = HubReference(name) {
+            let reference = HubReference(written.name + "@" + (revision ?? written.revision)) ?? written
+            summary = try fetchFolder(reference, into: output.map(fileURL), monitor)
+        } else if let model = PublicModel.named(name) {
+            let place = output.map(fileURL) ?? PublicModelFetcher().cache.fairseqFolder
+            summary = try fetchFile(model, into: place, monitor)
+        } else {
+            return
+        }
         for file in summary.files {
             let proof =
                 file.verified
@@ -107,31 +122,46 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
 
     // MARK: - The hub's models
 
-    private func fetchFolder(_ model: PublicModel, into folder: URL, _ monitor: FetchMonitor) throws -> Summary {
-        let environment = ProcessInfo.processInfo.environment
-        let repository = HubRepository(
-            model.name, revision: revision,
-            endpoint: endpoint ?? environment["HF_ENDPOINT"] ?? HubRepository.publicEndpoint,
-            token: environment["HF_TOKEN"])
+    private func fetchFolder(
+        _ reference: HubReference, into output: URL?, _ monitor: FetchMonitor
+    ) throws -> Summary {
+        let fetcher = PublicModelFetcher()
+        let repository = fetcher.repository(reference, endpoint: endpoint)
         let downloader = fetching.downloader()
-        let listing = try repository.list(into: folder, with: downloader, monitor: monitor)
-        Console.log.info(
-            """
-            \(model.name) at \(listing.commit.prefix(12)): \(listing.files.count) files\
-            \(listing.leftOut.isEmpty ? "" : "; left out: \(listing.leftOut.joined(separator: ", "))")
-            """)
-        let missing = listing.files.filter { !FileManager.default.fileExists(atPath: $0.destination.path) }
-        try DiskSpace.require(missing.reduce(0) { $0 + ($1.size ?? 0) }, in: folder)
-        let files = try listing.files.map { download in
-            let fetched = try downloader.fetch(download, monitor: monitor)
-            return Summary.File(
-                path: fetched.url.relativePath, bytes: fetched.bytes, receivedBytes: fetched.received,
-                sha256: Nullable(download.checksum.flatMap { $0.kind == .sha256 ? $0.digest : nil }),
-                verified: fetched.isVerified)
+        guard let output else {
+            let model = try fetcher.cache.fetch(repository, renews: true, with: downloader, monitor: monitor) {
+                content, folder, missing in announce(reference.name, content, folder, missing)
+            }
+            return summary(reference, model.commit, in: model.folder, model.files)
         }
-        return Summary(
-            name: model.name, form: model.form.rawValue, path: folder.relativePath, revision: Nullable(listing.commit),
-            files: files)
+        let content = try repository.list(into: output, with: downloader, monitor: monitor)
+        let missing = content.files.filter { !FileManager.default.fileExists(atPath: $0.destination.path) }
+        let bytes = missing.reduce(0) { $0 + ($1.size ?? 0) }
+        announce(reference.name, content, output, bytes)
+        try DiskSpace.require(bytes, in: output)
+        return summary(
+            reference, content.commit, in: output,
+            try content.files.map { try downloader.fetch($0, monitor: monitor) })
+    }
+
+    private func announce(_ name: String, _ content: HubRepository.Listing, _ folder: URL, _ missing: Int) {
+        PublicModelFetcher.announce(name, content, folder, missing)
+        if !content.leftOut.isEmpty {
+            Console.log.info("\(name): left out: \(content.leftOut.joined(separator: ", "))")
+        }
+    }
+
+    private func summary(
+        _ reference: HubReference, _ commit: String, in folder: URL, _ files: [FetchedFile]
+    ) -> Summary {
+        Summary(
+            name: reference.name, form: PublicModel.Form.huggingFace.rawValue, path: folder.relativePath,
+            revision: Nullable(commit),
+            files: files.map { file in
+                Summary.File(
+                    path: file.url.relativePath, bytes: file.bytes, receivedBytes: file.received,
+                    sha256: Nullable(file.sha256), verified: file.isVerified)
+            })
     }
 
     // MARK: - Output
@@ -156,14 +186,35 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
         struct Entry: Encodable {
             var name: String
             var form: String
+            var task: String
+            var languages: String
+            var license: Nullable<String>
+            var parameters: Nullable<Int>
+            /// Bytes of the weights in FP32.
+            var weightBytes: Nullable<Int>
             var summary: String
         }
-        let width = PublicModel.all.map(\.name.count).max() ?? 0
-        for model in PublicModel.all {
-            try Console.output(
-                json
-                    ? try jsonLine(Entry(name: model.name, form: model.form.rawValue, summary: model.summary))
-                    : model.name.padding(toLength: width + 2, withPad: " ", startingAt: 0) + model.summary)
+        let models = PublicModel.all
+        if json {
+            for model in models {
+                let entry = Entry(
+                    name: model.name, form: model.form.rawValue, task: model.task.rawValue, languages: model.languages,
+                    license: Nullable(model.license), parameters: Nullable(model.parameters),
+                    weightBytes: Nullable(model.weightBytes), summary: model.summary)
+                try Console.output(try jsonLine(entry))
+            }
+            return
         }
+        let table = TextTable(
+            header: ["model", "task", "languages", "size", "license", "trained on"],
+            rows: models.map { model in
+                [
+                    model.name, model.task.rawValue, model.languages, model.weightBytes.map(ReadableText.size) ?? "",
+                    model.license ?? "", model.summary,
+                ]
+            }, rightAligned: [3])
+        try Console.output(table.text)
+        Console.log.info(
+            "sizes are those of the weights; fairseq's files of pre-trained models are larger by the optimizer's state")
     }
 }

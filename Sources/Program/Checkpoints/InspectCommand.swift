@@ -11,7 +11,8 @@ struct InspectCommand: ParsableCommand, LoggingCommand {
         commandName: "inspect",
         abstract: "Show what a checkpoint contains, without loading its weights.",
         discussion: """
-            PATH is a checkpoint's folder, a run's folder (its last/ is shown), or a .pt file from fairseq or NVIDIA. \
+            PATH is a checkpoint's folder, a run's folder (its best/ is shown), a .pt file from fairseq or NVIDIA, or a name \
+            of the hub. \
             Tensors are listed under fairseq's names, whatever the format.
 
             Examples:
@@ -38,7 +39,7 @@ struct InspectCommand: ParsableCommand, LoggingCommand {
 
     func run() throws {
         let checkpoint = try Checkpoint.read(
-            checkpointURL(path), architectureFrom: architectureFrom.map(checkpointURL))
+            modelURL(path), architectureFrom: architectureFrom.map(modelURL))
         let report = CheckpointReport(checkpoint, tensors: tensors)
         try Console.output(json ? try jsonLine(report) : report.text)
     }
@@ -84,7 +85,8 @@ private struct CheckpointReport: Encodable {
         normalizeEpsilon = description.normalizeEpsilon
         textStyle = Nullable(description.text == TextStyle() ? nil : description.text.encoded)
         labels = description.labels
-        update = Nullable(checkpoint.update ?? trainingUpdate(checkpoint.url))
+        // A converted file says 0.
+        update = Nullable((checkpoint.update ?? trainingUpdate(checkpoint.url)).flatMap { $0 > 0 ? $0 : nil })
         bytes = state.values.reduce(0) { $0 + $1.count * $1.dtype.itemSize }
         model = Dictionary(
             ModelConfiguration.settings.map { ($0.name, $0.text(description.model)) }, uniquingKeysWith: { $1 })

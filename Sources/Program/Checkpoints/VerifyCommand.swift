@@ -37,7 +37,7 @@ struct VerifyCommand: ParsableCommand, LoggingCommand {
     }
 
     func run() throws {
-        let (one, other) = try (Checkpoint.read(checkpointURL(first)), Checkpoint.read(checkpointURL(second)))
+        let (one, other) = try (Checkpoint.read(modelURL(first)), Checkpoint.read(modelURL(second)))
         for (checkpoint, path) in [(one, first), (other, second)] { Console.notes(checkpoint.notes, of: path) }
         let progress = CountProgress("checkpoint verify", "tensors")
         let comparison = try CheckpointComparison(one, other) { done, total in progress.show(done, of: total) }

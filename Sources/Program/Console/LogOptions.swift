@@ -9,7 +9,7 @@ enum LogFormat: String, CaseIterable, ExpressibleByArgument {
 
 /// Options for the amount and form of messages on standard error.
 struct LogOptions: ParsableArguments {
-    @Flag(help: "Print only warnings and errors on standard error.")
+    @Flag(name: [.customShort("q"), .long], help: "Print only warnings and errors on standard error.")
     var quiet = false
 
     @Flag(help: "Print details too.")
@@ -47,7 +47,7 @@ struct LogOptions: ParsableArguments {
     /// - Returns: The arguments to add.
     func passedOn(to arguments: [String]) -> [String] {
         var more: [String] = []
-        if !arguments.contains("--quiet"), !arguments.contains("--verbose") {
+        if !arguments.contains("-q"), !arguments.contains("--quiet"), !arguments.contains("--verbose") {
             more += (quiet ? ["--quiet"] : []) + (verbose ? ["--verbose"] : [])
         }
         if logFormat != .text, !arguments.contains(where: { $0 == "--log-format" || $0.hasPrefix("--log-format=") }) {

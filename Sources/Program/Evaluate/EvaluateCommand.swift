@@ -209,8 +209,8 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
     /// The facts about the evaluation on the page.
     private var facts: [(name: String, value: String)] {
         let inputs: [(name: String, value: String?)] = [
-            ("model", source.checkpoint),
-            ("precision", source.checkpoint.map { _ in source.reading.precision.precision.rawValue }),
+            ("model", source.model),
+            ("precision", source.model.map { _ in source.reading.precision.precision.rawValue }),
             ("manifest", source.manifest), ("saved logits", source.logits),
             ("decoding", decoding.summary), ("compared", form.isUnchanging ? nil : form.description),
             ("kernels", "\(LibTorch.cpuCapability), \(LibTorch.threads) threads"),

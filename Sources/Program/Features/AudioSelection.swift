@@ -8,6 +8,7 @@ import W2VInference
 /// The recordings that a command processes: a manifest's utterances, or files and folders.
 struct AudioSelection: ParsableArguments {
     @Option(
+        name: [.customShort("m"), .long],
         help: "Manifest of the recordings: a fairseq .tsv, JSON lines, a Kaldi folder, or a folder.",
         completion: .file())
     var manifest: String?

@@ -11,11 +11,12 @@ extension NumPyFile.Element: ExpressibleByArgument {}
 /// The options of the model whose features are extracted.
 struct FeatureModelOptions: ParsableArguments {
     @Option(
+        name: [.customShort("c"), .long],
         help: """
-            Model, pre-trained or fine-tuned: a folder from this program or Hugging Face, or a .pt file from fairseq or \
-            NVIDIA.
+            Model, pre-trained or fine-tuned: a folder of this program, a run or Hugging Face, a .pt file of fairseq or \
+            NVIDIA, or a name of the hub, such as facebook/wav2vec2-base. (default: \(DefaultCheckpoint.variable))
             """, completion: .file())
-    var checkpoint: String
+    var checkpoint: String?
 
     @Option(
         help: "Checkpoint with the same architecture, for a .pt file that does not describe its own.",
@@ -28,6 +29,8 @@ struct FeatureModelOptions: ParsableArguments {
 
     @OptionGroup var compute: ComputeOptions
 
+    func validate() throws { _ = try DefaultCheckpoint.require(checkpoint) }
+
     /// Loads the model.
     func featurizer() async throws -> Featurizer {
         // Every process would write the same files.
@@ -35,8 +38,9 @@ struct FeatureModelOptions: ParsableArguments {
             throw ValidationError("This command runs in one process; give each process a manifest of its own.")
         }
         try compute.apply()
+        let checkpoint = try DefaultCheckpoint.require(self.checkpoint)
         let featurizer = try await Featurizer(
-            checkpoint: fileURL(checkpoint), architectureFrom: architectureFrom.map(fileURL), device: compute.device,
+            checkpoint: modelURL(checkpoint), architectureFrom: architectureFrom.map(modelURL), device: compute.device,
             batchSeconds: passes.batchSeconds, windows: passes.windows,
             precision: ModelPrecision(precision.precision))
         Console.notes(featurizer.notes, of: checkpoint)
@@ -99,7 +103,9 @@ struct FeaturesCommand: AsyncParsableCommand, LoggingCommand {
     @Option(help: "Number format of the features.")
     var dtype = NumPyFile.Element.float32
 
-    @Option(help: "Folder to write, or a file that ends in .npy or .safetensors.", completion: .file())
+    @Option(
+        name: [.customShort("o"), .long], help: "Folder to write, or a file that ends in .npy or .safetensors.",
+        completion: .file())
     var output: String
 
     @Flag(help: "Continue the folder of an interrupted run.")

@@ -24,7 +24,7 @@ struct UnitOutput: ParsableArguments {
     @Flag(help: "Write one unit for each run of equal units.")
     var collapse = false
 
-    @Option(help: "File to write, instead of standard output.", completion: .file())
+    @Option(name: [.customShort("o"), .long], help: "File to write, instead of standard output.", completion: .file())
     var output: String?
 
     @Option(help: "Dictionary to write too, with a line 'UNIT 1' for every possible unit.", completion: .file())

@@ -47,7 +47,7 @@ struct UnitsTrainCommand: AsyncParsableCommand, LoggingCommand {
     @Option(help: "Random seed for sampling frames and initial centers.")
     var seed: UInt64 = 1
 
-    @Option(help: "File to write, such as units.safetensors.", completion: .file())
+    @Option(name: [.customShort("o"), .long], help: "File to write, such as units.safetensors.", completion: .file())
     var output: String
 
     @Flag(help: "Print one JSON object.")

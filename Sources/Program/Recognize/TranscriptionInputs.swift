@@ -35,10 +35,22 @@ struct TranscriptionInputs {
             } else if Self.isFolder(name) {
                 entries += Self.recordings(in: name)
             } else {
-                entries.append(Entry(path: name, root: fileURL(name).deletingLastPathComponent()))
+                let failure = Self.refusal(of: name)
+                entries.append(Entry(path: name, root: fileURL(name).deletingLastPathComponent(), failure: failure))
             }
         }
         isSingle = lists.isEmpty && files.count == 1 && files.allSatisfy { !Self.isFolder($0) }
+    }
+
+    /// Returns the error of a name that cannot be that of a recording; nil for any other.
+    private static func refusal(of name: String) -> CommandError? {
+        guard !FileManager.default.fileExists(atPath: name) else { return nil }
+        if name.hasPrefix("https://") || name.hasPrefix("http://") {
+            return CommandError(
+                .input, "\(name): addresses are not fetched",
+                "send the file through a pipe: curl -s '\(name)' | wav2vec2 transcribe … -")
+        }
+        return name.hasSuffix("/") ? CommandError(.input, "\(name): there is no such folder", "check the path") : nil
     }
 
     static func isFolder(_ path: String) -> Bool {

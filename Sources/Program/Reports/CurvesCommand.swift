@@ -29,7 +29,7 @@ struct CurvesCommand: ParsableCommand, LoggingCommand {
     @Option(help: "Field of the records to plot; repeatable. (default: the loss and the declared metrics)")
     var field: [String] = []
 
-    @Option(help: "SVG file to write.", completion: .file(extensions: ["svg"]))
+    @Option(name: [.customShort("o"), .long], help: "SVG file to write.", completion: .file(extensions: ["svg"]))
     var output: String
 
     @OptionGroup var logging: LogOptions

@@ -50,7 +50,7 @@ struct ReportCommand: AsyncParsableCommand, LoggingCommand {
     @Option(help: "Title of the page.")
     var title = "Speech recognition learned from recordings"
 
-    @Option(help: "HTML file to write.", completion: .file(extensions: ["html"]))
+    @Option(name: [.customShort("o"), .long], help: "HTML file to write.", completion: .file(extensions: ["html"]))
     var output: String
 
     @OptionGroup var compute: ComputeOptions

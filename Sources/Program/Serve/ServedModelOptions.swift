@@ -36,14 +36,16 @@ struct NamedPath: Equatable {
 /// The options of the models that a server offers.
 struct ServedModelOptions: ParsableArguments {
     @Option(
+        name: [.customShort("c"), .long],
         help: ArgumentHelp(
             """
-            Model: a folder from this program or Hugging Face, or a .pt file from fairseq or NVIDIA. Repeatable, each \
-            with the name by which requests choose it; the folder's name if none is given.
+            Model: a folder of this program, a run or Hugging Face, a .pt file of fairseq or NVIDIA, or a name of the \
+            hub. Repeatable, each with the name by which requests choose it; the folder's name if none is given. \
+            (default: \(DefaultCheckpoint.variable))
             """, valueName: "name=path"), completion: .file())
-    var checkpoint: [String]
+    var checkpoint: [String] = []
 
-    @OptionGroup var reading: CheckpointReadingOptions
+    @OptionGroup(title: "Reading the models") var reading: CheckpointReadingOptions
 
     @Option(
         help: ArgumentHelp(
@@ -59,7 +61,7 @@ struct ServedModelOptions: ParsableArguments {
     var maxModelMemoryMb: Int?
 
     func validate() throws {
-        guard !checkpoint.isEmpty else { throw ValidationError("Give a model: --checkpoint PATH.") }
+        _ = try DefaultCheckpoint.require(checkpoint.first)
         if let maxModelMemoryMb, !(1...1 << 24).contains(maxModelMemoryMb) {
             throw ValidationError("--max-model-memory-mb is \(maxModelMemoryMb); it must be from 1 to 16777216.")
         }
@@ -72,10 +74,10 @@ struct ServedModelOptions: ParsableArguments {
     ///   - decoding: The decoding of text.
     /// - Throws: The errors of the checkpoints and clusters; `ValidationError` for options that do not fit them.
     func models(device: Device, decoding: DecodingOptions) throws -> [ServedModel] {
-        let named = checkpoint.map { NamedPath($0) }
-        let checkpoints = try named.map {
-            try Checkpoint.read(fileURL($0.path), architectureFrom: reading.architecture)
-        }
+        let given = try checkpoint.isEmpty ? [DefaultCheckpoint.require(nil)] : checkpoint
+        let named = given.map { NamedPath($0) }
+        let architecture = try reading.architectureFrom.map(modelURL)
+        let checkpoints = try named.map { try Checkpoint.read(modelURL($0.path), architectureFrom: architecture) }
         var models = zip(named, checkpoints).map { model($0, $1, device: device, decoding: decoding) }
         for (index, model) in models.enumerated()
         where models[..<index].contains(where: { $0.name.hasSameCodePoints(as: model.name) }) {
@@ -139,15 +141,12 @@ struct ServedModelOptions: ParsableArguments {
 }
 
 extension CheckpointReadingOptions {
-    /// The checkpoint of the same architecture.
-    var architecture: URL? { architectureFrom.map(fileURL) }
-
     /// Loads a model for features.
     ///
     /// - Throws: An error of the checkpoint.
     func featurizer(_ checkpoint: String, device: Device) async throws -> Featurizer {
         try await Featurizer(
-            checkpoint: fileURL(checkpoint), architectureFrom: architecture, device: device,
+            checkpoint: modelURL(checkpoint), architectureFrom: architectureFrom.map(modelURL), device: device,
             batchSeconds: passes.batchSeconds, windows: passes.windows, precision: ModelPrecision(precision.precision))
     }
 }

@@ -16,6 +16,7 @@ struct FinetuneCommand: ParsableCommand, LoggingCommand {
                 --train data/10h.tsv --valid data/dev.tsv --output runs/10h
               wav2vec2 finetune --recipe finetune-base-1h --from runs/10h/best \\
                 --train data/clinic.tsv --valid data/clinic-dev.tsv --output runs/clinic
+              wav2vec2 finetune --resume --output runs/clinic
             """)
 
     @OptionGroup var options: TrainingOptions

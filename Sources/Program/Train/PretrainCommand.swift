@@ -7,16 +7,15 @@ struct PretrainCommand: ParsableCommand, LoggingCommand {
         abstract: "Pre-train a model on recordings without transcripts.",
         discussion: """
             Checkpoints are saved in OUTPUT/last and OUTPUT/best, metrics in OUTPUT/metrics.jsonl, and the recipe with \
-            all its values in OUTPUT/recipe.yaml. Ctrl-C saves and exits; --resume continues exactly where the run \
-            stopped.
+            all its values in OUTPUT/recipe.yaml. OUTPUT/run.json records the command. Ctrl-C saves and exits; --resume \
+            --output OUTPUT continues exactly where the run stopped.
 
             Examples:
               wav2vec2 pretrain --recipe base --train data/train.tsv \\
                 --valid data/valid.tsv --output runs/base --dry-run
               wav2vec2 pretrain --recipe base --train data/train.tsv \\
                 --valid data/valid.tsv --output runs/base
-              wav2vec2 pretrain --recipe base --train data/train.tsv \\
-                --valid data/valid.tsv --output runs/base --resume
+              wav2vec2 pretrain --resume --output runs/base
               wav2vec2 pretrain --recipe demo-pretrain --set optimization.lr=0.002 \\
                 --set model.encoder_layers=6 …
             """)

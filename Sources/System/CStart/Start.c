@@ -10,11 +10,14 @@
 // Settings of the user are kept. The restart happens before the libraries are initialized, which is most of the start
 // time.
 //
+// Help that is only asked for is printed here: loading LibTorch takes several times as long as reading it (Help.c).
+//
 // This also makes all threads treat subnormal numbers as zero: each inherits that from the thread that starts it.
 #if defined(__linux__)
 #define _GNU_SOURCE
 #include "CStart.h"
 #include "CSubnormals.h"
+#include "Help.h"
 
 #include <malloc.h>
 #include <string.h>
@@ -36,6 +39,7 @@ static int computes(int count, char **arguments) {
 }
 
 static void start_again(int count, char **arguments, char **environment) {
+    print_help(count, arguments, environment);
     subnormals_flush();
     if (!computes(count, arguments)) {
         // LibTorch registers its operators in very many small allocations; without the lists of recently freed small

@@ -271,7 +271,11 @@ public final class Trainer {
             lastSaved: prepared.saved?.state.update, logger: logger)
         heldOut = HeldOutSets(manifests: prepared.manifests.validation, identity: prepared.start.heldOutIdentity)
         watch = Watch(recipe, job.kind)
-        log = job.isDryRun || !isLeader ? nil : try prepared.openLog(task.metrics, logger: logger)
+        log =
+            job.isDryRun || !isLeader
+            ? nil
+            : try prepared.openLog(
+                task.metrics, processes: cluster?.size ?? 1, logger: logger)
         let peak = try recipe.logging.utilisation ? job.device.sustainedSpeed(recipe.precision) : nil
         meter = Meter(
             earlierSeconds: log?.earlierSeconds ?? 0, peak: peak.map { $0 * Double(cluster?.size ?? 1) },

@@ -19,8 +19,6 @@ public enum TrainingError: ExplainedError, Equatable {
     case indivisibleUpdate(subBatches: Int, processes: Int)
     /// The run in the output folder has another task; `command` continues it.
     case otherTask(folder: String, task: String, command: String)
-    /// The starting checkpoint is the folder of a run, which holds `checkpoints`.
-    case startsFromRun(folder: String, checkpoints: [String])
     /// LibTorch cannot sum gradients of this precision over processes.
     case unsummable(precision: String, reason: String)
     /// The run to resume was trained with objectives that are not registered; `known` ones are.
@@ -71,7 +69,7 @@ public enum TrainingError: ExplainedError, Equatable {
         switch self {
         case .noLists, .badWeight, .weightedValidation, .tooFewStates, .indivisibleUpdate,
             .otherTask,
-            .startsFromRun, .unsummable, .missingObjectives, .outputNotEmpty, .lastIsGone, .recipeChanged, .dataChanged:
+            .unsummable, .missingObjectives, .outputNotEmpty, .lastIsGone, .recipeChanged, .dataChanged:
             .usage
         case .unknownLists, .notFiniteWeights, .nothingToValidate, .labelsExceedFrames, .emptyTranscripts,
             .noDictionary, .otherData:

@@ -26,10 +26,6 @@ extension TrainingError {
                 "choose \(Self.multiples(of: processes, near: wanted))")
         case .otherTask(let folder, let task, let command):
             Explanation("\(folder) holds a \(task) run", "\(.continueRun(task, command)), or choose \(.otherOutput)")
-        case .startsFromRun(let folder, let checkpoints):
-            Explanation(
-                "\(Phrase.startingCheckpoint) \(folder) is the folder of a whole run",
-                "name a checkpoint in it, \(checkpoints.joined(separator: " or "))")
         case .unsummable(let precision, let reason):
             Explanation(
                 "distributed.reduce_precision is \(precision), and this LibTorch cannot sum such numbers over processes "

@@ -36,8 +36,29 @@ public struct TrainingJob: Sendable {
     /// Number of sub-batches per update, over all processes: `optimization.update_freq` is chosen for it, and
     /// `batching.num_concat_batches` lowered if needed.
     public var effectiveBatch: Int?
+    /// Whether ``recipe`` comes from the run's own record, so that each of its values counts as given.
+    public var continuesRecord = false
+    /// What the run's record says about the command.
+    public var provenance = Provenance()
     /// Whether the run is only tried, by ``Trainer/dryRun()``, without writing into the output folder.
     public var isDryRun = false
+
+    /// The command that a job comes from, for the run's record.
+    public struct Provenance: Sendable, Equatable {
+        /// The command's words after the program's name.
+        public var arguments: [String] = []
+        /// The program's version.
+        public var version: String?
+        /// The recipe's name or file, if it was given.
+        public var recipe: String?
+        /// The path or name of the starting checkpoint, if it was given.
+        public var origin: String?
+        /// Number of CPU threads, if it was given.
+        public var requestedThreads: Int?
+
+        /// Makes an unknown command.
+        public init() {}
+    }
 
     /// The values that all processes of a run must agree on, by name.
     public var handshake: [String: String] {

@@ -126,6 +126,9 @@ public struct SettingTable<Root>: Sendable {
         byName = Dictionary(settings.map { ($0.name, $0) }) { first, _ in first }
     }
 
+    /// Whether there is a key of this name.
+    public func has(_ name: String) -> Bool { byName[name] != nil }
+
     /// Sets a value by its key.
     ///
     /// - Throws: ``ConfigurationError`` with the nearest valid key for an unknown key, or when the text is not a value

@@ -10,10 +10,13 @@ import W2VObjectives
 /// another value than before. A key that is only missing from the command line keeps the run's value.
 struct ResumedRecipe {
     /// A key with a new value.
-    struct Change: Equatable {
+    struct Change: Equatable, CustomStringConvertible {
         var key: String
         var then: String
         var now: String
+
+        /// Both values, for people.
+        var description: String { "\(key) \(then) → \(now)" }
     }
 
     /// The recipe, before a checkpoint's architecture is adopted.
@@ -59,7 +62,7 @@ struct ResumedRecipe {
             // States of older versions do not record the file's values; then only assignments count as given.
             let wasWritten = state.overridden == nil ? nil : state.replaced.map { $0[key] ?? then }
             let isEdited = wasWritten.map { $0 != written[key] } ?? false
-            if job.assigned.contains(key) || Self.jobs.contains(key) || isEdited {
+            if job.continuesRecord || job.assigned.contains(key) || Self.jobs.contains(key) || isEdited {
                 changes.append(change)
             } else {
                 // Such a state has the checkpoint's architecture in place of the requested one.
@@ -98,7 +101,8 @@ struct ResumedRecipe {
                 return false
             }
             guard change.key == "optimization.max_update", let then = Int(change.then) else { return true }
-            return recipe.optimization.maxUpdate < then
+            // What was asked for can be taken back, but not updates that are made.
+            return recipe.optimization.maxUpdate < min(then, state.update)
         }
         guard refused.isEmpty else {
             throw TrainingError.recipeChanged(
@@ -116,15 +120,12 @@ struct ResumedRecipe {
     ///   - logger: Receives a line for each change.
     func logChanges(after update: Int, to logger: Logger) {
         for change in changes {
+            let undo = "\(Phrase.assignment("\(change.key)=\(change.then)")) takes it back"
             guard change.key == "optimization.max_update", let then = Int(change.then) else {
-                logger.info("\(change.key) is \(change.now) from now on; until now it was \(change.then)")
+                logger.info("\(change); \(undo)")
                 continue
             }
-            logger.warning(
-                """
-                optimization.max_update is \(change.now) from now on; until now it was \(then)\
-                \(rateChange(after: update, then: then))
-                """)
+            logger.warning("\(change)\(rateChange(after: update, then: then)); \(undo)")
         }
         if !kept.isEmpty {
             let list = kept.map { "\($0.key)=\($0.then) (not \($0.now))" }

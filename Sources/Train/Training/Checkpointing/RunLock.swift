@@ -23,4 +23,17 @@ final class RunLock {
             throw TrainingError.cannotWrite(file: folder.path, reason: reason)
         }
     }
+
+    /// Returns whether a process on this machine trains in a folder.
+    ///
+    /// - Parameter folder: The run's folder.
+    static func isHeld(_ folder: URL) -> Bool {
+        do {
+            // Taken for a moment only, so a run that starts just then might be refused; it is not worth more.
+            _ = try FolderLock(folder)
+            return false
+        } catch {
+            return error == .inUse
+        }
+    }
 }

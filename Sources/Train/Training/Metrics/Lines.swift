@@ -71,7 +71,7 @@ func validationLine(
 }
 
 /// Returns a text with spaces before it, up to a width.
-private func padded(_ text: String, _ width: Int = 6) -> String {
+private func padded(_ text: String, _ width: Int = 8) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text
 }
 

@@ -47,13 +47,15 @@ extension RunPreparation {
             saved: saved?.folder.path ?? place.folder.last.path)
     }
 
-    /// Writes the resolved recipe, and opens the run's logs.
+    /// Writes the run's record and the resolved recipe, and opens the run's logs.
     ///
     /// - Parameters:
     ///   - metrics: The metrics that the objectives report.
+    ///   - processes: Number of processes that train together.
     ///   - logger: Receives what people should know.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
-    func openLog(_ metrics: [Metric], logger: Logger) throws -> RunLog {
+    func openLog(_ metrics: [Metric], processes: Int, logger: Logger) throws -> RunLog {
+        try record(processes: processes)
         let text = run.recipe.yaml
         try AtomicFile.write(to: place.folder.recipe) { try $0.append(Data(text.utf8)) }
         let log = try RunLog(

@@ -7,19 +7,8 @@ extension TrainingJob {
     /// Reads the checkpoint whose weights a new run starts from.
     ///
     /// - Returns: The checkpoint; `nil` for random weights.
-    /// - Throws: ``TrainingError/startsFromRun(folder:checkpoints:)`` for a run's folder, which holds several;
-    ///   `CheckpointError`.
-    func startingCheckpoint() throws -> Checkpoint? {
-        guard let from else { return nil }
-        let run = RunFolder(url: from)
-        let manager = FileManager.default
-        let isCheckpoint = manager.fileExists(atPath: from.appendingPathComponent(Checkpoint.configurationName).path)
-        let choices = [run.best, run.last].filter { manager.fileExists(atPath: $0.path) }.map(\.path)
-        guard isCheckpoint || choices.isEmpty else {
-            throw TrainingError.startsFromRun(folder: from.path, checkpoints: choices)
-        }
-        return try Checkpoint.read(from)
-    }
+    /// - Throws: `CheckpointError`.
+    func startingCheckpoint() throws -> Checkpoint? { try from.map { try Checkpoint.read($0) } }
 
     /// Returns warnings about assigned values that the checkpoint overrides.
     ///

@@ -35,13 +35,22 @@ extension Recipe {
         guard let data = FileManager.default.contents(atPath: nameOrPath) else {
             throw ConfigurationError(
                 "there is no recipe '\(nameOrPath)': neither a readable file nor one of "
-                    + builtInNames.joined(separator: ", "))
+                    + builtInNames.joined(separator: ", "),
+                builtInNames.nearest(to: nameOrPath).map { name -> Advice in "did you mean \(name)?" })
         }
         do {
             return try Recipe(yaml: UTF8Text.decode(data), path: nameOrPath)
         } catch let error as UTF8Text.Invalid {
             throw ConfigurationError("\(nameOrPath): \(error.problem)", error.advice)
         }
+    }
+
+    /// Returns the text of a built-in recipe, with its comments.
+    ///
+    /// - Parameter name: The name.
+    /// - Returns: The YAML; `nil` if there is no recipe of that name.
+    public static func builtInText(_ name: String) -> String? {
+        builtIns.first { $0.name == name }.map { String(decoding: $0.bytes, as: UTF8.self) }
     }
 
     /// Guesses the task that a recipe is meant for.
@@ -112,6 +121,7 @@ extension Recipe {
                     "\(key) configures objective \(section), which this program does not have",
                     "use the program that registers it")
             }
+            guard Self.table.has(key) else { throw Self.unknown(key, value: text) }
             try Self.table.set(key, to: text, in: &self)
         } catch let error as ConfigurationError {
             throw error.at("\(place): ")

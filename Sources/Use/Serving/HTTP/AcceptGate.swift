@@ -13,30 +13,37 @@ final class AcceptGate: ChannelDuplexHandler {
     private var count = 0
     private var isReadHeld = false
     private var isAskingAgain = false
+    private var nextReport = NIODeadline.now()
+
+    private static let shortages: Set<Int32> = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
 
     /// Makes a gate.
     ///
     /// - Parameters:
     ///   - most: The most connections.
-    ///   - onError: Called with each error of accepting connections.
-    ///   - onFull: Called when there are as many.
+    ///   - onError: Called with errors of accepting connections, at most once a second for a shortage.
+    ///   - onFull: Called when there are as many, or the system has no descriptors or memory for more.
     init(most: Int, onError: @escaping (any Error) -> Void, onFull: @escaping () -> Void) {
         self.most = most
         self.onError = onError
         self.onFull = onFull
     }
 
-    /// Returns the handler, to be added before the gate, that accepts again only after a second while the system has no
-    /// descriptors or memory left.
+    /// Waits a moment while the system has no descriptors or memory left.
     ///
-    /// Without it the event loop would try without end.
-    static func patience() -> AcceptBackoffHandler {
-        AcceptBackoffHandler { [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains($0.errnoCode) ? .seconds(1) : nil }
-    }
-
+    /// The socket stays readable, so NIO tries again at once and without end; its own handler only defers reads that
+    /// follow a success. The event loop, which the moment holds up, has a second one beside it.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        onError(error)
-        context.fireErrorCaught(error)
+        guard let error = error as? IOError, Self.shortages.contains(error.errnoCode) else {
+            onError(error)
+            return context.fireErrorCaught(error)
+        }
+        if NIODeadline.now() >= nextReport {
+            nextReport = .now() + .seconds(1)
+            onError(error)
+            onFull()
+        }
+        usleep(10_000)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

@@ -60,7 +60,7 @@ final class Listener: Sendable {
                     let gate = AcceptGate(most: maximumConnections, onError: onError) { [weak self] in
                         self?.closeIdle()
                     }
-                    try channel.pipeline.syncOperations.addHandlers([AcceptGate.patience(), gate])
+                    try channel.pipeline.syncOperations.addHandler(gate)
                 }
             }
             .childChannelOption(.autoRead, value: false)
