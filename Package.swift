@@ -157,9 +157,8 @@ let train: [Target] = [
 let umbrella = library(
     "", in: "W2V",
     [
-        "W2VAudio", "W2VBackbone", "W2VCorpus", "W2VDecoding", "W2VFeatures", "W2VInference", "W2VInterchange",
-        "W2VRecognition",
-        "W2VTorch",
+        "W2VAudio", "W2VBackbone", "W2VBase", "W2VCorpus", "W2VDecoding", "W2VFeatures", "W2VInference",
+        "W2VInterchange", "W2VRecognition", "W2VTorch",
     ])
 
 let libraries = (floor + engine + data + models + use + train).map(\.name).filter { $0.hasPrefix("W2V") }

@@ -28,7 +28,12 @@ let commandLinePhrases: [Phrase: String] = [
     .makeDictionary: "make a dictionary of these labels with wav2vec2 data dictionary",
     .readSpelledLabels: "read the spelled labels (--labels ltr)",
     .capitalLabels:
-        "write the transcripts in capitals (--uppercase of wav2vec2 data labels and data manifest)",
+        "write the transcripts in capitals (--case upper of wav2vec2 data labels and data manifest)",
+    .foldCase: "fold them by --case lower or --case upper of wav2vec2 data manifest and data labels",
+    .stripPunctuation: "leave it out by --strip-punctuation of wav2vec2 data manifest and data labels",
+    .composeLetters: "compose the letters by --nfc of wav2vec2 data manifest and data labels",
+    .nameColumns: "name the columns of paths and transcripts by --columns PATH,TEXT",
+    .nameAudioRoot: "name the folder of the recordings by --audio-root FOLDER",
     .listReadable: "make a list without them with wav2vec2 data manifest",
     .otherAudioFolder: "another folder for the new recordings (--audio-folder)",
     .leaveSourceOut: "leave --source out",
@@ -61,6 +66,10 @@ let commandLinePhrases: [Phrase: String] = [
     .effectiveBatch(of: 0): "--effective-batch {}",
     .threads(0): "--threads {}",
     .continueRun("", ""): "continue it with wav2vec2 {}",
+    .fineTuneResult(""):
+        "wav2vec2 finetune --recipe finetune-base-1h --from {} --train LABELED.tsv --valid VALID.tsv --output TUNED",
+    .useResult(""):
+        "wav2vec2 evaluate --checkpoint {} --manifest TEST.tsv, or wav2vec2 transcribe --checkpoint {} FILE",
     .addDictionary(to: ""): "wav2vec2 checkpoint convert {} FOLDER --to native --dictionary FILE",
 
     // Launching

@@ -10,6 +10,7 @@
 @_exported import enum W2VAudio.AudioFile
 @_exported import struct W2VBackbone.ModelConfiguration
 @_exported import struct W2VBackbone.ModelPrecision
+@_exported import struct W2VBase.TextForm
 @_exported import enum W2VCorpus.CorpusError
 @_exported import struct W2VCorpus.Manifest
 @_exported import enum W2VInterchange.CheckpointError

@@ -359,7 +359,11 @@ struct Fixture {
             #expect(outcome.code == 0 && outcome.output == file + "\n" && outcome.errors == "")
             let picture = try String(contentsOfFile: file, encoding: .utf8)
             #expect(picture.contains("plain 2.5") && picture.contains("hourglass 2.25"))
-            #expect(try run(["curves", plain, "--output", file]).code == 64)
+            // A run without a name has its folder's.
+            #expect(try run(["curves", plain, hourglass, "--output", file]).code == 0)
+            #expect(try String(contentsOfFile: file, encoding: .utf8) == picture)
+            #expect(try run(["curves", plain, "plain=\(hourglass)", "--output", file]).code == 64)
+            #expect(try run(["curves", plain, "--output", file + ".png"]).code == 64)
             #expect(try run(["curves", "a=\(folder.path)", "--output", file]).code == 65)
             let onItself = try run(["curves", "a=\(hourglass)", "--output", hourglass])
             #expect(onItself.code == 64 && onItself.errors.contains("would be replaced"), "\(onItself.errors)")

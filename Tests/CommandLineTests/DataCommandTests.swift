@@ -59,6 +59,49 @@ import W2VAudio
         }
     }
 
+    /// Common Voice's table becomes a manifest with labels, and its doubtful symbols are pointed out.
+    @Test func tablesBecomeManifests() throws {
+        try withTemporaryFolder { folder in
+            _ = try recordings(folder)
+            let table = "client_id\tpath\tsentence\nx\tr0.wav\tThe cat.\ny\tr1.wav\t\"No\" 7\nz\tr9.wav\tGone\n"
+            try Data(table.utf8).write(to: folder.appendingPathComponent("train.tsv"))
+            let arguments = ["data", "manifest", "train.tsv", "--audio-root", "audio/deep", "--output", "m/all.tsv"]
+            let made = try run(arguments, in: folder)
+            #expect(made.code == 65 && made.errors.contains("left out r9.wav: there is no such file (train.tsv:4)"))
+            for words in [
+                "column \"path\" for recordings, column \"sentence\" for transcripts",
+                "1 of 3 recordings were left out",
+                "letters occur in both cases (T)", "punctuation (\" .)", "digits (7)",
+                "--case lower or --case upper", "m/all.tsv: 2 recordings",
+            ] { #expect(made.errors.contains(words), "\(words): \(made.errors)") }
+            #expect(try text(folder, "m/all.wrd") == "The cat.\n\"No\" 7\n")
+            let other = arguments + ["--allow-unreadable", "--case", "lower", "--strip-punctuation"]
+            let refused = try run(other, in: folder)
+            #expect(refused.code == 1 && refused.errors.contains("would be replaced by other content; give --force"))
+            #expect(try text(folder, "m/all.wrd") == "The cat.\n\"No\" 7\n")
+            #expect(try run(other + ["--force"], in: folder).code == 0)
+            #expect(try text(folder, "m/all.ltr") == "t h e | c a t |\nn o | 7 |\n")
+            let json = try run(arguments.dropLast() + ["m/all.jsonl", "--allow-unreadable"], in: folder)
+            #expect(json.code == 0)
+            #expect(try text(folder, "m/all.jsonl").contains("\"client_id\": \"x\""))
+            let labels = try run(
+                [
+                    "data", "labels", "--manifest", "m/all.tsv", "--transcripts", "train.tsv", "--case", "upper",
+                    "--force",
+                ],
+                in: folder)
+            #expect(labels.code == 0 && labels.errors.contains("punctuation"), "\(labels.errors)")
+            #expect(try text(folder, "m/all.wrd") == "THE CAT.\n\"NO\" 7\n")
+            let dictionary = try run(["data", "dictionary", "m/all.tsv", "--output", "d.txt"], in: folder)
+            #expect(dictionary.code == 0 && dictionary.errors.contains("digits (7)"))
+            try Data("X 1\n".utf8).write(to: folder.appendingPathComponent("d.txt"))
+            #expect(try run(["data", "dictionary", "m/all.tsv", "--output", "d.txt"], in: folder).code == 1)
+            #expect(try text(folder, "d.txt") == "X 1\n")
+            let none = try run(["data", "manifest", "audio", "--columns", "a,b", "--output", "x.tsv"], in: folder)
+            #expect(none.code == 64 && none.errors.contains("are about tables"))
+        }
+    }
+
     @Test func combinesWithLabels() throws {
         try withTemporaryFolder { folder in
             let audio = try recordings(folder)

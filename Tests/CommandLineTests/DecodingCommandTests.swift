@@ -30,6 +30,8 @@ import W2VAudio
             let arpa = try Self.model(fixture)
             let binary = folder.appendingPathComponent("model.bin").path
             #expect(try run("lm", "convert", arpa, binary).code == 0)
+            let again = try run("lm", "convert", arpa, binary)
+            #expect(again.code == 1 && again.errors.contains("exists already; give --force"), "\(again.errors)")
             let onItself = try run("lm", "convert", arpa, arpa)
             #expect(onItself.code == 64 && onItself.errors.contains("would be replaced"))
             var reports: [[String: Any]] = []
@@ -53,9 +55,10 @@ import W2VAudio
             let place = folder.appendingPathComponent("model.bin")
             try Data("old".utf8).write(to: place)
             for arguments in [
-                ["lm", "convert", arpa, place.path],
+                ["lm", "convert", arpa, place.path, "--force"],
                 [
-                    "lm", "build", folder.appendingPathComponent("text.txt").path, "--discount-fallback", "--output",
+                    "lm", "build", folder.appendingPathComponent("text.txt").path, "--discount-fallback", "--force",
+                    "--output",
                     place.path,
                 ],
             ] {
@@ -149,9 +152,13 @@ import W2VAudio
             func expect(_ text: String, _ outcome: Outcome) {
                 #expect(outcome.code == 65 && outcome.errors.contains(text), "\(outcome.errors)")
             }
-            expect("\"tea\" has \"t\", \"e\", \"a\" that the dictionary lacks", try align("--text", "tea"))
-            expect("write the text in capitals (--uppercase", try align("--text", "tea"))
-            #expect(try align("--text", "tea", "--uppercase").code == 0)
+            expect("\"7\" has \"7\" that the dictionary lacks", try align("--text", "tea 7"))
+            // The words are as they are written, the model's letters as they are spoken.
+            let folded = try align("--text", "“Tea-tea, eat!” —", "--format", "json").json()
+            let words = (folded["words"] as? [[String: Any]] ?? []).compactMap { $0["text"] as? String }
+            #expect(words == ["“Tea-tea,", "eat!” —"])
+            let spoken = (folded["characters"] as? [[String: Any]] ?? []).compactMap { $0["text"] as? String }
+            #expect(spoken.joined() == "TEATEAEAT")
             expect("the transcript has no words", try align("--text", " "))
             expect("needs at least", try align("--text", String(repeating: "TEA ", count: 40)))
             expect("the transcript cannot be read (there is no such file", try align("/no/such/file"))
@@ -162,6 +169,41 @@ import W2VAudio
             let onItself = try align(latin.path, "--output", latin.path)
             #expect(onItself.code == 64 && onItself.errors.contains("would be replaced"), "\(onItself.errors)")
             #expect(try Data(contentsOf: latin) == Data([0xFF, 0xFE, 0x41]))
+        }
+    }
+
+    @Test func corporaAreAligned() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let corpus = folder.appendingPathComponent("corpus")
+            let deep = corpus.appendingPathComponent("deep")
+            try FileManager.default.createDirectory(at: deep, withIntermediateDirectories: true)
+            for (name, text) in [("a", "Tea a."), ("b", "eat"), ("c", "7"), ("d", nil)] {
+                try FileManager.default.copyItem(atPath: fixture.audio + "/1.wav", toPath: deep.path + "/\(name).wav")
+                if let text { try Data(text.utf8).write(to: deep.appendingPathComponent(name + ".txt")) }
+            }
+            func align(_ more: String...) throws -> Outcome {
+                try run(["align", corpus.path, "--checkpoint", fixture.checkpoint, "--format", "textgrid"] + more)
+            }
+            let output = folder.appendingPathComponent("aligned")
+            let made = try align("--output", output.path)
+            #expect(made.code == 65 && made.errors.contains("deep/d.wav: has no transcript"), "\(made.errors)")
+            #expect(made.errors.contains("deep/c.wav: \"7\" has") && made.errors.contains("2 of 4 recordings"))
+            let names = try FileManager.default.contentsOfDirectory(atPath: output.path + "/deep").sorted()
+            #expect(names == ["a.TextGrid", "b.TextGrid"])
+            let grid = try String(contentsOfFile: output.path + "/deep/a.TextGrid", encoding: .utf8)
+            #expect(grid.contains("text = \"Tea\"") && grid.contains("text = \"a.\""))
+            #expect(try align("--output", output.path).code == 1)
+            try Data("mine".utf8).write(to: URL(fileURLWithPath: output.path + "/deep/a.TextGrid"))
+            let resumed = try align("--output", output.path, "--resume")
+            #expect(resumed.errors.contains("2 of 3 files are already there"), "\(resumed.errors)")
+            #expect(try String(contentsOfFile: output.path + "/deep/a.TextGrid", encoding: .utf8) == "mine")
+            #expect(try align().code == 64)
+            let listed = try run(
+                "align", "--manifest", fixture.manifest, "--checkpoint", fixture.checkpoint, "--output",
+                folder.path + "/listed")
+            #expect(listed.code == 0, "\(listed.errors)")
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/listed").contains("1.tsv"))
         }
     }
 

@@ -24,6 +24,34 @@ import W2VDecoding
         }
     }
 
+    /// A comparison without case and punctuation has the same result as references that are written so.
+    @Test func caseAndPunctuationCanBeIgnored() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            func evaluate(_ texts: [String], _ more: String...) throws -> (report: [String: Any], errors: String) {
+                let lines = texts.enumerated().map { index, text in
+                    "{\"audio_filepath\": \"\(fixture.audio)/\(index).wav\", \"text\": \"\(text)\"}\n"
+                }
+                try fixture.write(lines.joined(), to: "list.jsonl")
+                let list = folder.appendingPathComponent("list.jsonl").path
+                let outcome = try run(
+                    ["evaluate", "--checkpoint", fixture.checkpoint, "--manifest", list, "--json", "--bootstrap", "0"]
+                        + more)
+                #expect(outcome.code == 0, "\(outcome.errors)")
+                return (try outcome.json(), outcome.errors)
+            }
+            let (capitals, _) = try evaluate(["TEA", "A", "TE A"])
+            let (small, warning) = try evaluate(["Tea!", "a", "te a."])
+            #expect(small["text_form"] as? String == "as written" && warning.contains("--ignore-case compares"))
+            let (folded, errors) = try evaluate(["Tea!", "a", "te a."], "--ignore-case", "--strip-punctuation")
+            #expect(
+                folded["wer"] as? Double == capitals["wer"] as? Double && !errors.contains("dictionary lacks"),
+                "\(errors)")
+            #expect(folded["cer"] as? Double == capitals["cer"] as? Double)
+            #expect(folded["text_form"] as? String == "small letters, no punctuation")
+        }
+    }
+
     @Test func everythingIsWrittenAndDecodingNeedsTheModelOnce() throws {
         try withTemporaryFolder { folder in
             let fixture = try Fixture(folder)
@@ -171,7 +199,7 @@ import W2VDecoding
                 #expect(object["character_unit"] as? String == options.last ?? "codepoints")
             }
             let shown = try run(arguments + ["--characters", "graphemes"])
-            #expect(shown.output.contains(" in 12 grapheme clusters"))
+            #expect(shown.output.contains(" of 12 grapheme clusters"))
             #expect(try run(arguments + ["--characters", "bytes"]).code == 64)
         }
     }

@@ -136,9 +136,10 @@ import W2VAudio
         }
     }
 
-    private func stream(isTerminal: Bool) -> MessageStream {
+    private func stream(isTerminal: Bool, linePause: Duration = .seconds(10)) -> MessageStream {
         MessageStream(
-            isTerminal: isTerminal, pause: .zero, width: { 40 }, write: { [written] in written.write($0) })
+            isTerminal: isTerminal, pause: .zero, linePause: linePause, width: { 40 },
+            write: { [written] in written.write($0) })
     }
 
     private func logger(_ format: LogFormat, isTerminal: Bool = false, level: Logger.Level = .info) -> Logger {
@@ -202,11 +203,36 @@ import W2VAudio
     }
 
     @Test func progressIsALineWhereThereIsNoTerminal() {
-        let stream = stream(isTerminal: false)
+        // Work that is soon done needs no line.
+        let brief = stream(isTerminal: false)
+        brief.progress(.everywhere) { "one of nine" }
+        brief.progress(.everywhere) { "less than ten seconds later" }
+        #expect(written.text == "")
+        let stream = stream(isTerminal: false, linePause: .zero)
         stream.progress(.onTerminals) { "never" }
-        stream.progress(.everywhere) { "one of nine" }
-        stream.progress(.everywhere) { "less than ten seconds later" }
-        #expect(written.text == "one of nine\n")
+        stream.progress(.everywhere, share: 0) { "when the work begins" }
+        stream.progress(.everywhere, share: 0.5) { "five of nine" }
+        #expect(written.text == "five of nine\n")
+    }
+
+    @Test func barsFitTheTerminal() {
+        let terminal = stream(isTerminal: true)
+        terminal.progress(.everywhere, share: 0.5) { "half of it" }
+        #expect(written.rows == ["[#############-------------] half of it"])
+        terminal.progress(.everywhere, share: 0.5) { String(repeating: "x", count: 30) }
+        #expect(written.rows == [String(repeating: "x", count: 30)])
+        terminal.progress(.everywhere, share: 2) { "more than all" }
+        #expect(written.rows.last?.hasPrefix("[#######################] ") == true)
+    }
+
+    @Test func marksAreColoredWhereTheyMayBe() {
+        let stream = stream(isTerminal: true)
+        let logger = Logger(label: "test") {
+            ConsoleLogHandler(label: $0, format: .text, stream: stream, isColored: true)
+        }
+        logger.info("one")
+        logger.warning("two")
+        #expect(written.text == "one\n\u{1B}[33mWARNING:\u{1B}[0m two\n")
     }
 
     /// Many threads log while progress is shown: every line is whole, and on a row of its own.

@@ -32,6 +32,38 @@ import W2VAudio
         }
     }
 
+    /// One recording and a fitting name make a file; anything else a folder.
+    @Test func outputIsAFileWhereOneIsMeant() throws {
+        try withTemporaryFolder { folder in
+            let fixture = try Fixture(folder)
+            let (first, second) = (fixture.audio + "/0.wav", fixture.audio + "/1.wav")
+            func content(_ name: String) throws -> String {
+                try String(contentsOf: folder.appendingPathComponent(name), encoding: .utf8)
+            }
+            func expect(_ code: Int32, _ more: String...) throws {
+                let outcome = try transcribe(fixture, more, in: folder)
+                #expect(outcome.code == code && outcome.output == "", "\(more) \(outcome.errors)")
+            }
+            let text = try transcribe(fixture, [first]).output
+            try expect(0, first, "--output", "a.txt", "--quiet")
+            #expect(try content("a.txt") == text)
+            try expect(0, first, "--output", "b/words.srt", "--max-words", "1", "--case", "lower")
+            let words = text.split(whereSeparator: \.isWhitespace)
+            #expect(try content("b/words.srt").components(separatedBy: " --> ").count == words.count + 1)
+            #expect(try content("b/words.srt").contains(words.first?.lowercased() ?? ""))
+            // An existing file is kept.
+            try expect(1, first, "--output", "a.txt")
+            try expect(0, first, "--output", "c.txt", "--json")
+            #expect(try content("c.txt/0.json").hasPrefix("{"))
+            try expect(0, first, second, "--output", "several.srt", "--format", "srt")
+            #expect(try content("several.srt/1.srt").isEmpty == false)
+            try expect(64, first, "--max-words", "1")
+            try expect(64, first, "--format", "srt", "--max-lines", "0")
+            try expect(64, first, "--alpha", "2")
+            #expect(try transcribe(fixture, [first, "--case", "lower"]).output == text.lowercased())
+        }
+    }
+
     /// A decoder's messages about damaged files appear in our words, with the recording's name, or not at all.
     @Test func nothingIsWrittenByLibraries() throws {
         try withTemporaryFolder { folder in

@@ -28,6 +28,9 @@ import W2VLibriSpeech
                 CorpusError.occupied(files: ["a.ltr", "a.wrd"]),
                 CorpusError.noLine(name: "a", file: "text", list: "wav.scp", line: 2),
                 CorpusError.noTranscripts(folder: "x", count: 2, total: 9, example: "a.txt"),
+                CorpusError.noTableAudio(
+                    table: "a.csv", count: 2, root: "/x", reason: "there is no such file (a.csv:2)", example: "a.wav"),
+                CorpusError.noTableTexts(table: "a.csv"),
                 CorpusError.emptyManifest(file: "a.tsv"),
                 CorpusError.labelCount(labels: "a.ltr", found: 2, manifest: "a.tsv", expected: 3),
                 CorpusError.noLabels(manifest: "a.tsv"),

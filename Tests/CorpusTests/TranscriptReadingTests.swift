@@ -66,7 +66,7 @@ import W2VAudio
     @Test(arguments: [
         ("A B (26-1001-0000)\nC (26-1001-0001)\nD (26-1001-0002)\n", 1, "in parentheses at the end"),
         ("\"26-1001-0000\",\"A, B\"\n\"26-1001-0001\",\"C\"\n\"26-1001-0002\",\"D\"\n", 1, "\",\" stands"),
-        ("path,text\n26-1001-0000,A B\n26-1001-0001,C\n26-1001-0002,D\n", 2, "\",\" stands behind the key"),
+        ("name,said\n26-1001-0000,A B\n26-1001-0001,C\n26-1001-0002,D\n", 2, "\",\" stands behind the key"),
         ("26-1001-0000|A B|A B\n26-1001-0001|C|C\n26-1001-0002|D|D\n", 1, "\"|\" stands behind the key"),
     ])
     func keysElsewhereAreRefused(text: String, line: Int, problem: String) throws {

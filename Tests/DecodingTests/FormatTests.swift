@@ -29,9 +29,34 @@ import Testing
         let words = (0..<40).map { index in
             TimedText(text: "WORD", start: Double(index) * 0.1, end: Double(index) * 0.1 + 0.05, confidence: 0.5)
         }
-        let captions = TimedTranscript(name: "x", duration: 9, words: words).captions(width: 24)
+        var transcript = TimedTranscript(name: "x", duration: 9, words: words)
+        let captions = transcript.captions(CaptionLayout(lineLength: 24, lines: 1)).map(\.text)
         #expect(captions.count == 8 && captions.allSatisfy { $0.text.count <= 24 && abs($0.confidence - 0.5) < 1e-9 })
         #expect(captions.map(\.text).joined(separator: " ").split(separator: " ").count == 40)
+        transcript.captionLayout = CaptionLayout(words: 1)
+        #expect(SubRip.text(transcript).contains("40\n00:00:03,900 --> 00:00:03,950\nWORD\n"))
+    }
+
+    /// Two lines of 42 characters, of which neither is much longer than the other.
+    @Test func captionsHaveBalancedLines() {
+        func transcript(_ text: String) -> TimedTranscript {
+            let words = text.split(separator: " ").enumerated().map { index, word in
+                TimedText(text: String(word), start: Double(index) * 0.1, end: Double(index) * 0.1 + 0.1, confidence: 1)
+            }
+            return TimedTranscript(name: "x", duration: 60, words: words)
+        }
+        let long = transcript(
+            "the quick brown fox jumps over the lazy dog and runs along the river bank until it is dark outside")
+        let captions = long.captions()
+        #expect(captions.allSatisfy { $0.lines.count <= 2 && $0.lines.allSatisfy { $0.count <= 42 } })
+        #expect(captions.map(\.text.text).joined(separator: " ") == long.words.map(\.text).joined(separator: " "))
+        #expect(
+            transcript("the quick brown fox jumps over the lazy dog today").captions().map(\.lines)
+                == [["the quick brown fox jumps", "over the lazy dog today"]])
+        // A word that is longer than a line is not cut.
+        let word = String(repeating: "x", count: 60)
+        #expect(transcript(word).captions().map(\.lines) == [[word]])
+        #expect(transcript("a b").captions().map(\.lines) == [["a b"]])
     }
 
     @Test func timeMarks() {

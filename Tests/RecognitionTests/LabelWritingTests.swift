@@ -37,10 +37,46 @@ import W2VTorch
             let found = try heard(
                 ["|", "a", "b", "|", "|", "b", "a", "|"], symbols, style { $0.wordSeparator = separator }, beam: beam)
             #expect(found.text == "ab\(separator)ba" && found.words.map(\.text) == ["ab", "ba"])
-            #expect(found.timed(as: "x").captions().map(\.text) == ["ab\(separator)ba"])
+            #expect(found.timed(as: "x").captions().map(\.text.text) == ["ab\(separator)ba"])
         }
         let broken = try heard(["a", "|", "b"], symbols, style { $0.wordSeparator = "\n\n" }, beam: beam)
-        #expect(broken.text == "a\n\nb" && broken.timed(as: "x").captions().map(\.text) == ["a b"])
+        #expect(broken.text == "a\n\nb" && broken.timed(as: "x").captions().map(\.text.text) == ["a b"])
+    }
+
+    /// The form of the text changes words and characters alike, and leaves out what it does not write.
+    @Test func textsAreWrittenInAForm() throws {
+        let symbols = specials + ["|", "A", "'", ".", "-"]
+        let path = ["A", "'", "A", ".", "|", "-", "|", "A", "-", "A", "|", "."]
+        var writing = try LabelWriting(symbols: symbols, style: TextStyle())
+        writing.form = TextForm(letterCase: .lower, stripsPunctuation: true)
+        let frames = path.flatMap { [0, symbols.firstIndex(of: $0) ?? 0] }
+        let scores = frames.flatMap { frame in symbols.indices.map { $0 == frame ? Float(-0.01) : -9 } }
+        let transcriber = CTCTranscriber(writing, frameSeconds: 0.02)
+        let found = try transcriber.transcribe(scores, duration: 1)
+        #expect(found.text == "a'a a a" && found.words.map(\.text) == ["a'a", "a a"])
+        #expect(found.characters.map(\.text).joined() == "a'aaa")
+        #expect(try transcriber.writing(in: TextForm()).transcribe(scores, duration: 1).text == "A'A. - A-A .")
+    }
+
+    /// Words are spelled in the letters that a model has.
+    @Test func transcriptsAreFoldedForTheModel() throws {
+        func spelled(_ text: String, _ letters: [String]) throws -> [String] {
+            let alphabet = try LabelWriting(symbols: specials + ["|"] + letters, style: TextStyle()).alphabet
+            let labels = try SpelledTranscript(LetterText.words(in: text), alphabet: alphabet, letters: "").labels
+            return labels.map { $0.map { alphabet.symbols[$0] }.joined() }
+        }
+        let capitals = ["A", "D", "N", "O", "T", "'", "\u{C9}"]
+        #expect(
+            try spelled("Don\u{2019}t, e\u{301}t\u{E9} — \u{201C}to-do\u{201D}!", capitals) == [
+                "DON'T", "\u{C9}T\u{C9}", "TO", "DO",
+            ])
+        #expect(try spelled("Don't", ["d", "o", "n", "t"]) == ["dont"])
+        // What is written as it is spelled stays as it is.
+        #expect(try spelled("To to.", ["T", "t", "o", "."]) == ["To", "to."])
+        for text in ["7", "a & d", "5%", "x"] {
+            #expect(throws: DecoderError.self, "\(text)") { try spelled(text, capitals) }
+        }
+        #expect(throws: DecoderError.emptyTranscript) { try spelled("— …", capitals) }
     }
 
     @Test(arguments: [false, true]) func textIsLoweredAsAWhole(beam: Bool) throws {

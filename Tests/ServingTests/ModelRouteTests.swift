@@ -257,7 +257,7 @@ private struct Models {
                 #expect(form.headers["alignment-doubt"] == aligned.doubt)
             }
             for (fields, status, words) in [
-                (["text": "tea"], 422, "uppercase=true"), (["text": "TEA 7"], 422, "dictionary lacks"),
+                (["text": "TEA 7"], 422, "dictionary lacks"),
                 ([:], 400, "needs the parameter text"), (["text": "   "], 422, "no words"),
                 (["text": String(repeating: "TEA ", count: 500)], 422, "needs at least"),
             ] as [([String: String], Int, String)] {

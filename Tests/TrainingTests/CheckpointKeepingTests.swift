@@ -157,7 +157,7 @@ import W2VTorch
         #expect(log.lines.contains { $0.contains("nothing is saved") })
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: corpus.file("run").path).sorted()
-                == [".begun", "metrics.jsonl", "recipe.yaml", "run.json", "tensorboard"])
+                == [".begun", "log.txt", "metrics.jsonl", "recipe.yaml", "run.json", "tensorboard"])
         // Nothing of it can be lost.
         var again = job
         again.resume = true

@@ -90,7 +90,7 @@ import W2VCluster
         }
         // No partial file remains either.
         let found = try FileManager.default.contentsOfDirectory(atPath: corpus.file("killed").path).sorted()
-        #expect(found == (names + ["metrics.jsonl", "recipe.yaml", "run.json", "tensorboard"]).sorted(), "\(kills)")
+        #expect(found == (names + ["log.txt", "metrics.jsonl", "recipe.yaml", "run.json", "tensorboard"]).sorted(), "\(kills)")
         #expect(try lines("killed") == lines("straight"), "\(kills)")
     }
 

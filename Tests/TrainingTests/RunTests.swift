@@ -163,7 +163,7 @@ import W2VTorch
             ])
         let log = CapturedLog()
         var live: [String] = []
-        _ = try Trainer(job, logger: log.logger(), progress: { live.append($0) }).run()
+        _ = try Trainer(job, logger: log.logger(), progress: { line, _ in live.append(line) }).run()
         #expect(live.count == 6 && live[5].contains("update 6/6") && live[0].contains("ETA"))
         #expect(
             log.lines.contains { $0.contains("GFLOP/s") }
@@ -203,6 +203,35 @@ import W2VTorch
         }
     }
 
+    /// The folder alone says what happened, and what to do next.
+    @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning])
+    func aRunEndsWithItsBest(_ task: TrainingJob.Kind) throws {
+        let corpus = try SyntheticCorpus()
+        let log = CapturedLog()
+        _ = try Trainer(corpus.job(task, "run"), logger: log.logger()).run()
+        let best = try #require(log.lines.first { $0.hasPrefix("best: ") })
+        #expect(
+            best.contains(task == .pretraining ? "best: loss " : "best: WER ") && best.hasSuffix("run/best"), "\(best)")
+        #expect(
+            log.lines.last
+                == (task == .pretraining ? "next: fine-tune it" : "next: evaluate it on recordings of a test set"))
+        let kept = try String(contentsOf: corpus.file("run/log.txt"), encoding: .utf8).split(separator: "\n")
+        #expect(kept.count == log.lines.count)
+        for (line, message) in zip(kept, log.lines) {
+            #expect(line.hasPrefix("20") && line.hasSuffix(message) && line.contains("Z  "), "\(line)")
+        }
+        let folder = corpus.file("run/tensorboard")
+        let root = try FileManager.default.contentsOfDirectory(atPath: folder.path).first { $0.hasPrefix("events") }
+        let session = try Data(contentsOf: folder.appendingPathComponent(#require(root)))
+        for text in ["_hparams_/session_start_info", "optimization.lr"] {
+            #expect(session.range(of: Data(text.utf8)) != nil)
+        }
+        let valid = folder.appendingPathComponent("valid")
+        let events = try FileManager.default.contentsOfDirectory(atPath: valid.path)
+        let bytes = try Data(contentsOf: valid.appendingPathComponent(#require(events.first)))
+        #expect((bytes.range(of: Data("reference:".utf8)) != nil) == (task == .finetuning))
+    }
+
     @Test(arguments: [TrainingJob.Kind.pretraining, .finetuning])
     func averagedWeightsAreValidatedBesideTheRawOnes(_ task: TrainingJob.Kind) throws {
         let corpus = try SyntheticCorpus()
@@ -222,7 +251,9 @@ import W2VTorch
         #expect(log.lines.contains { $0.contains("of averaged weights") })
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: corpus.file("run/tensorboard").path).sorted()
-                == ["ema", "ema-train", "train", "valid", "valid-train"])
+                .filter { !$0.hasPrefix("events.out.tfevents.") } == [
+                    "ema", "ema-train", "train", "valid", "valid-train",
+                ])
     }
 
     @Test func aSetWithoutWordsCannotChooseTheBest() throws {

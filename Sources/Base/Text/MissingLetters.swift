@@ -120,7 +120,7 @@ public struct MissingLetters: Sendable, Equatable {
 
     /// Returns the letters that a letter may stand for: others of its group, and those that Unicode considers
     /// compatible.
-    private static func lookAlikes(of letter: String) -> [String] {
+    public static func lookAlikes(of letter: String) -> [String] {
         guard let scalar = letter.unicodeScalars.first else { return [] }
         let others = groups.filter { $0.contains(scalar) }.flatMap { $0 }.filter { $0 != scalar }.map { String($0) }
         let compatible = letter.precomposedStringWithCompatibilityMapping

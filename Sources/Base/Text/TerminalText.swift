@@ -29,6 +29,21 @@ public enum TerminalText {
         fits(text, columns) ? text : "…" + String(fitting(text.reversed(), columns).reversed())
     }
 
+    /// Returns a progress line: the text, and a bar before it if both fit.
+    ///
+    /// - Parameters:
+    ///   - text: One line.
+    ///   - share: The share of the work that is done, from 0 to 1; nil for no bar.
+    ///   - columns: Number of columns.
+    public static func progress(_ text: String, share: Double?, columns: Int) -> String {
+        guard let share, share.isFinite else { return beginning(of: text, columns: columns) }
+        let room = columns - text.reduce(0) { $0 + width(of: $1) } - 3
+        guard room >= 10 else { return beginning(of: text, columns: columns) }
+        let length = min(room, 30)
+        let done = Int(Double(length) * min(1, max(0, share)))
+        return "[" + String(repeating: "#", count: done) + String(repeating: "-", count: length - done) + "] " + text
+    }
+
     private static func fits(_ text: String, _ columns: Int) -> Bool {
         text.reduce(0) { $0 + width(of: $1) } <= columns
     }

@@ -39,6 +39,10 @@ public enum CorpusError: ExplainedError, Equatable {
     case noLine(name: String, file: String, list: String, line: Int)
     /// Recordings of a folder have no transcript beside them; `example` is the first.
     case noTranscripts(folder: String, count: Int, total: Int, example: String)
+    /// Not one of a table's recordings can be read; `example` and `reason` are the first one's.
+    case noTableAudio(table: String, count: Int, root: String, reason: String, example: String)
+    /// A table has no column of transcripts.
+    case noTableTexts(table: String)
     /// The manifest names no utterances.
     case emptyManifest(file: String)
     /// The label file's number of lines differs from the manifest's number of utterances.
@@ -121,7 +125,7 @@ public enum CorpusError: ExplainedError, Equatable {
         case .missingRoot(let file):
             Explanation(
                 "\(file):1: expected the audio folder alone on the first line, found an entry",
-                "put the root line first")
+                "put the root line first, or for a table, \(.nameColumns)")
         case .badLine(let file, let line, let expected, let found):
             Explanation("\(file):\(line): expected \(expected.excerpt(1024)), found \(quoted(found))")
         case .longLine(let file, let line, let most):
@@ -163,7 +167,7 @@ public enum CorpusError: ExplainedError, Equatable {
                 "write paths or file names as the manifest has them, or transcripts alone, one a line")
         case .occupied(let files):
             Explanation(
-                "\(files.map(path).joined(separator: " and ")): would be replaced by other labels", "\(.replace) them")
+                "\(files.map(path).joined(separator: " and ")): would be replaced by other content", "\(.replace) them")
         case .noLine(let name, let file, let list, let line):
             Explanation(
                 "\(file): has no line for \(path(name)), which \(list):\(line) names",
@@ -184,6 +188,14 @@ public enum CorpusError: ExplainedError, Equatable {
             Explanation(
                 "\(file): no label has the word boundary | that the dictionary has, so all words of an utterance would run "
                     + "together", "\(.spellTranscripts), or \(.makeDictionary)")
+        case .noTableAudio(let table, let count, let root, let reason, let example):
+            Explanation(
+                "\(table): of its \(count) recordings, not one can be read under \(path(root)); the first, \(path(example)): "
+                    + reason, "\(.nameAudioRoot)")
+        case .noTableTexts(let table):
+            Explanation(
+                "\(table): has no column of transcripts (looked for "
+                    + TranscriptTable.textNames.joined(separator: ", ") + ")", "\(.nameColumns)")
         case .emptyManifest(let file): Explanation("\(file): the manifest names no utterances")
         case .labelCount(let labels, let found, let manifest, let expected):
             Explanation(
@@ -256,6 +268,16 @@ extension Phrase {
     public static let makeDictionary = Phrase("make a dictionary of these labels", name: "makeDictionary")
     /// Advice to read labels that are spelled as letters.
     public static let readSpelledLabels = Phrase("read the spelled labels (extension ltr)", name: "readSpelledLabels")
+    /// Advice to write letters in one case.
+    public static let foldCase = Phrase("write them in one case", name: "foldCase")
+    /// Advice to leave punctuation out.
+    public static let stripPunctuation = Phrase("leave it out", name: "stripPunctuation")
+    /// Advice to compose letters with their accents.
+    public static let composeLetters = Phrase("compose the letters (Unicode's NFC)", name: "composeLetters")
+    /// Advice to say which columns of a table are what.
+    public static let nameColumns = Phrase("name the columns of paths and transcripts", name: "nameColumns")
+    /// Advice to say where a table's recordings are.
+    public static let nameAudioRoot = Phrase("name the folder of the recordings", name: "nameAudioRoot")
     /// Advice to make labels in capitals.
     public static let capitalLabels = Phrase("write the transcripts in capitals", name: "capitalLabels")
     /// Advice to make a manifest without the unreadable recordings.

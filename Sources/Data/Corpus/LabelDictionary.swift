@@ -144,10 +144,18 @@ public struct LabelDictionary: Equatable, Sendable {
         self.init(counts: counts)
     }
 
-    /// Writes lines `symbol count`, without the special symbols, replacing an existing file.
-    public func write(to url: URL) throws {
+    /// Writes lines `symbol count`, without the special symbols.
+    ///
+    /// - Parameters:
+    ///   - url: The file.
+    ///   - replaces: Whether an existing file with other content is replaced.
+    /// - Throws: `CorpusError.occupied`; `CorpusError.unwritable`.
+    public func write(to url: URL, replaces: Bool = true) throws {
         let own = symbols.indices.dropFirst(Self.specials.count)
-        try Lines.write(own.lazy.map { "\(symbols[$0]) \(counts[$0])" }, to: url)
+        let files = StagedFiles()
+        try files.write(own.lazy.map { "\(symbols[$0]) \(counts[$0])" }, to: url)
+        if !replaces { try files.refuseReplacing() }
+        try files.commit()
     }
 
     /// Returns the expected place of a manifest's dictionary: `dict.ltr.txt` in the folder, or beside the file.

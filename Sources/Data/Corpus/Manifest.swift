@@ -15,6 +15,8 @@ public struct Manifest: Sendable {
         case kaldi
         /// A folder of recordings with their transcripts beside them.
         case folder
+        /// A table whose first line names its columns, such as Common Voice's.
+        case table
     }
 
     /// A range of utterances that comes from one list.
@@ -139,7 +141,7 @@ public struct Manifest: Sendable {
     /// JSON lines and Kaldi's files are often rounded to a tenth.
     public func lengthTolerance(of index: Int) -> Int {
         switch source(of: index).format {
-        case .fairseq, .folder: 32
+        case .fairseq, .folder, .table: 32
         case .jsonLines, .jsonList, .kaldi: AudioFile.modelSampleRate / 20
         }
     }

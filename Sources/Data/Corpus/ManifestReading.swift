@@ -8,8 +8,9 @@ extension Manifest {
     /// - Parameters:
     ///   - url: A fairseq `.tsv`; JSON lines with `audio_filepath`, and optionally `duration` (otherwise the
     ///     recording's header is read), `offset` and `text`; a JSON list of such objects, or of objects with
-    ///     `transcript` and `files`; a Kaldi folder with `wav.scp`, `text` and optionally `segments`; or a folder of
-    ///     recordings, for labels with a `.txt` beside each, or with LibriSpeech's `*.trans.txt`.
+    ///     `transcript` and `files`; a ``TranscriptTable``; a Kaldi folder with `wav.scp`, `text` and optionally
+    ///     `segments`; or a folder of recordings, for labels with a `.txt` beside each, or with LibriSpeech's
+    ///     `*.trans.txt`.
     ///   - labels: The labels to read, as the extension of the file beside a `.tsv`: `ltr`, `wrd` or any other. In
     ///     lists with transcripts, `ltr` spells them and `wrd` takes them unchanged; any other names a key of JSON
     ///     objects, or the extension of the files beside a folder's recordings. Nil reads no labels.
@@ -40,7 +41,9 @@ extension Manifest {
         case .jsonList:
             var json = JSONManifest(url, labels: labels, keepsTags: keepsTags)
             return try json.readList()
-        default: return try readFairseq(url, labels: labels)
+        default:
+            if let table = try TranscriptTable(url) { return try table.read(labels: labels, keepsTags: keepsTags) }
+            return try readFairseq(url, labels: labels)
         }
     }
 
@@ -78,7 +81,9 @@ extension Manifest {
         switch try jsonForm(url) {
         case .jsonLines: return try JSONManifest.hasLabels(url, labels: labels, isList: false)
         case .jsonList: return try JSONManifest.hasLabels(url, labels: labels, isList: true)
-        default: return exists(url.deletingPathExtension().appendingPathExtension(labels))
+        default:
+            if let table = try TranscriptTable(url) { return table.hasTexts && Transcript.isSpelled(labels) }
+            return exists(url.deletingPathExtension().appendingPathExtension(labels))
         }
     }
 
@@ -103,7 +108,7 @@ extension Manifest {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
             return names.map { folder.appendingPathComponent($0) }
         }
-        if try jsonForm(url) != nil { return [url] }
+        if try jsonForm(url) != nil || TranscriptTable(url) != nil { return [url] }
         let base = url.deletingPathExtension()
         let beside = Set(labelExtensions + labels).sorted().map { base.appendingPathExtension($0) }
         return [url] + beside.filter { FileManager.default.fileExists(atPath: $0.path) }
@@ -122,15 +127,31 @@ extension Manifest {
         return result
     }
 
-    /// Returns the same utterances with transformed label lines.
+    /// The labels that are made from transcripts: letters and words.
+    public static let transcriptLabels = ["ltr", "wrd"]
+
+    /// Returns the same utterances with their transcripts in another form.
     ///
-    /// - Parameter transform: Maps a label line to another.
-    public func mappingLabels(_ transform: (String) -> String) -> Manifest {
-        guard let labelLines else { return self }
+    /// - Parameters:
+    ///   - labels: The labels that were read; others than letters and words stay as they are.
+    ///   - form: The form.
+    public func labels(_ labels: String, in form: TextForm) -> Manifest {
+        guard let labelLines, Transcript.isSpelled(labels), !form.isUnchanging else { return self }
         var lines = PackedStrings()
         lines.reserve(strings: count, bytes: labelLines.byteCount)
-        for index in 0..<count { lines.append(transform(labelLines[index]).utf8) }
-        return withLabels(lines, labels: sources[0].labels)
+        for index in 0..<count {
+            let line = labelLines[index]
+            // A letter may become several: the text is formed, and spelled again.
+            let text = form(labels == "ltr" ? Transcript.text(fromLetters: line) : line)
+            lines.append { Transcript.appendLine(Array(text.utf8), labels: labels, to: &$0) }
+        }
+        return withLabels(lines, labels: labels)
+    }
+
+    /// What a model would probably better not learn from these labels.
+    public var labelDoubts: LabelDoubts {
+        guard let labelLines else { return LabelDoubts(symbols: []) }
+        return LabelDoubts(texts: (0..<count).lazy.map { labelLines[$0] }.map { $0.replacing("|", with: " ") })
     }
 
     func withLabels(_ lines: PackedStrings, labels: String?) -> Manifest {

@@ -22,14 +22,23 @@ extension Transcript {
     /// Reads transcripts for a manifest's utterances from several files, which must have keys unless there is only one.
     ///
     /// - Parameters:
-    ///   - urls: The files.
+    ///   - urls: The files; each may also be a ``TranscriptTable``.
     ///   - manifest: The utterances.
+    ///   - columns: The tables' columns of paths and transcripts; nil to find them by their usual names.
     /// - Returns: One transcript per utterance, in the manifest's order.
     /// - Throws: `CorpusError`, as for one file.
-    public static func read(_ urls: [URL], for manifest: Manifest) throws -> [String] {
+    public static func read(
+        _ urls: [URL], for manifest: Manifest, columns: TranscriptTable.Columns? = nil
+    ) throws -> [String] {
         let names = UtteranceNames(manifest)
         var texts: [TranscriptLine] = []
         for url in urls {
+            if let table = try TranscriptTable(url, columns: columns), table.hasTexts {
+                try table.forEachRow { row in
+                    texts.append(TranscriptLine(file: url, number: row.line, key: row.path, text: row.text))
+                }
+                continue
+            }
             let lines = try Lines.read(url)
             guard try hasKeys(lines, of: url, names, mayLackKeys: urls.count == 1) else {
                 return try inOrder(lines, of: url, for: manifest)

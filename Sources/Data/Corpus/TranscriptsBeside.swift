@@ -48,6 +48,17 @@ extension Manifest {
         }
     }
 
+    /// Reads the transcripts beside the recordings, nil for those without one.
+    ///
+    /// - Throws: `CorpusError` if a transcript cannot be read.
+    public func availableTranscriptsBeside() throws -> [String?] {
+        var beside = TranscriptsBeside("ltr")
+        return try (0..<count).map { index in
+            guard let place = try beside.place(of: audio(index)) else { return nil }
+            return try place.text ?? Lines.read(place.file).joined(separator: " ")
+        }
+    }
+
     /// Returns the file and line of an utterance's transcript in a folder.
     func transcriptPlace(of index: Int, labels: String) -> (file: String, line: Int) {
         var beside = TranscriptsBeside(labels)

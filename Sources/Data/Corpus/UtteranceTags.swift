@@ -6,7 +6,8 @@ public enum UtteranceTags {
     /// Reads a tag of each of a manifest's utterances.
     ///
     /// Without a table the list itself must have the tag: in JSON lines and lists a key of the utterance's object; in a
-    /// Kaldi folder the file `utt2TAG`, or `spk2TAG` for a property of speakers (`speaker` is `utt2spk`).
+    /// Kaldi folder the file `utt2TAG`, or `spk2TAG` for a property of speakers (`speaker` is `utt2spk`); in a table of
+    /// recordings another column.
     ///
     /// - Parameters:
     ///   - tag: The tag's name.
@@ -27,6 +28,11 @@ public enum UtteranceTags {
                 values += try objects(tag, of: source, in: manifest, range)
             case .kaldi:
                 values += try kaldi(tag, source, manifest, range)
+            case .table:
+                guard let rows = try TranscriptTable(URL(fileURLWithPath: source.name))?.values(of: tag) else {
+                    throw CorpusError.noTag(tag: tag, list: source.name, reason: "the table has no such column")
+                }
+                values += range.map { rows[manifest.place(of: $0).line].flatMap { $0.isEmpty ? nil : $0 } }
             case .fairseq, .folder:
                 throw CorpusError.noTag(
                     tag: tag, list: source.name,

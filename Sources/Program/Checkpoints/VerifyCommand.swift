@@ -71,7 +71,8 @@ private struct VerificationReport: Encodable {
             guard let absolute = absolute.value, let relative = relative.value else {
                 return "\(name) cannot be compared: shapes differ, or elements are not numbers"
             }
-            return "\(name) differs by \(absolute), \(relative) of its largest magnitude"
+            let numbers = [absolute, relative].map { String(format: "%.3g", $0) }
+            return "\(name) differs by \(numbers[0]), \(numbers[1]) of its largest magnitude"
         }
     }
 

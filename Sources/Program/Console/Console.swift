@@ -30,7 +30,8 @@ enum Console {
     static func logger(_ part: String? = nil) -> Logger {
         let settings = settings.withLock { $0 }
         var logger = Logger(label: part.map { "wav2vec2.\($0)" } ?? "wav2vec2") {
-            ConsoleLogHandler(label: $0, format: settings.format, stream: .standardError)
+            ConsoleLogHandler(
+                label: $0, format: settings.format, stream: .standardError, isColored: messagesAreColored)
         }
         logger.logLevel = settings.level
         if let rank = settings.rank { logger[metadataKey: "rank"] = .stringConvertible(rank) }
@@ -78,26 +79,35 @@ enum Console {
     }
 
     /// Whether results may be colored: on a terminal, unless `NO_COLOR` is set.
-    static var outputIsColored: Bool {
+    static var outputIsColored: Bool { mayColor(STDOUT_FILENO) }
+
+    /// Whether messages may be colored, likewise.
+    static var messagesAreColored: Bool { mayColor(STDERR_FILENO) }
+
+    private static func mayColor(_ descriptor: Int32) -> Bool {
         let environment = ProcessInfo.processInfo.environment
-        return isatty(STDOUT_FILENO) == 1 && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
+        return isatty(descriptor) == 1 && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
     }
 
     /// Shows a command's progress, in place on a terminal, otherwise as a line every ten seconds.
-    static func progress(_ text: @autoclosure () -> String) {
-        show(.everywhere, text)
+    ///
+    /// - Parameters:
+    ///   - text: The line.
+    ///   - share: The share of the work that is done, which a terminal shows as a bar.
+    static func progress(_ text: @autoclosure () -> String, share: Double? = nil) {
+        show(.everywhere, share, text)
     }
 
     /// Shows a command's progress in place on a terminal only: for commands that log lines of their own.
-    static func live(_ text: @autoclosure () -> String) {
-        show(.onTerminals, text)
+    static func live(_ text: @autoclosure () -> String, share: Double? = nil) {
+        show(.onTerminals, share, text)
     }
 
-    private static func show(_ pace: MessageStream.Pace, _ text: () -> String) {
+    private static func show(_ pace: MessageStream.Pace, _ share: Double?, _ text: () -> String) {
         let settings = settings.withLock { $0 }
         guard settings.level <= .info else { return }
         let line = settings.format == .json ? { (text: String) in log.info("\(text)") } : nil
-        MessageStream.standardError.progress(pace, line: line, text)
+        MessageStream.standardError.progress(pace, share: share, line: line, text)
     }
 }
 

@@ -10,15 +10,18 @@ struct ConsoleLogHandler: LogHandler {
     let format: LogFormat
     /// The stream that they are written to.
     let stream: MessageStream
+    /// Whether marks are colored.
+    let isColored: Bool
 
     var logLevel = Logger.Level.info
     var metadata = Logger.Metadata()
     var metadataProvider: Logger.MetadataProvider?
 
-    init(label: String, format: LogFormat, stream: MessageStream) {
+    init(label: String, format: LogFormat, stream: MessageStream, isColored: Bool = false) {
         self.label = label
         self.format = format
         self.stream = stream
+        self.isColored = isColored
     }
 
     subscript(metadataKey key: String) -> Logger.MetadataValue? {
@@ -30,7 +33,7 @@ struct ConsoleLogHandler: LogHandler {
         switch format {
         // Names of files and requests come from outside: control characters, which a terminal would obey or show as a
         // new line, appear as code points.
-        case .text: stream.line(Self.mark(event.level) + event.message.description.printable)
+        case .text: stream.line(mark(event.level) + event.message.description.printable)
         case .json:
             let all = metadata.merging(metadataProvider?.get() ?? [:]) { $1 }.merging(event.metadata ?? [:]) { $1 }
             let line = JSONLogLine(
@@ -43,11 +46,11 @@ struct ConsoleLogHandler: LogHandler {
     }
 
     /// Returns the prefix of a line for people.
-    private static func mark(_ level: Logger.Level) -> String {
+    private func mark(_ level: Logger.Level) -> String {
         switch level {
         case .trace, .debug, .info, .notice: ""
-        case .warning: "WARNING: "
-        case .error, .critical: "wav2vec2: "
+        case .warning: isColored ? "\u{1B}[33mWARNING:\u{1B}[0m " : "WARNING: "
+        case .error, .critical: isColored ? "\u{1B}[31mwav2vec2:\u{1B}[0m " : "wav2vec2: "
         }
     }
 }

@@ -20,7 +20,8 @@ struct CountProgress: Sendable {
     /// Shows the number of finished items.
     func show(_ done: Int, of total: Int) {
         Console.progress(
-            Self.text(command, things, done, of: total, seconds: (ContinuousClock.now - began) / .seconds(1)))
+            Self.text(command, things, done, of: total, seconds: (ContinuousClock.now - began) / .seconds(1)),
+            share: total > 0 ? Double(done) / Double(total) : nil)
     }
 
     static func text(_ command: String, _ things: String, _ done: Int, of total: Int, seconds: Double) -> String {
@@ -29,6 +30,6 @@ struct CountProgress: Sendable {
         let rate = Double(done) / seconds
         let digits = rate < 1 ? 2 : rate < 100 ? 1 : 0
         return counts
-            + " · \(decimal(rate, digits)) a second · ETA \(ReadableText.duration(Double(total - done) / rate))"
+            + " · \(decimal(rate, digits)) \(things) a second · ETA \(ReadableText.duration(Double(total - done) / rate))"
     }
 }

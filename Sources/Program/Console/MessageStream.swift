@@ -23,6 +23,7 @@ final class MessageStream: Sendable {
     private let state = Mutex(State())
     private let isTerminal: Bool
     private let pause: Duration
+    private let linePause: Duration
     private let width: @Sendable () -> Int
     private let isDumb: Bool
     private let write: @Sendable (String) -> Void
@@ -33,16 +34,18 @@ final class MessageStream: Sendable {
     ///   - isTerminal: Whether the stream is a terminal.
     ///   - isDumb: Whether that terminal cannot clear a line.
     ///   - pause: Minimum time between progress updates on a terminal.
+    ///   - linePause: Minimum time between lines of progress elsewhere, and before the first of them.
     ///   - width: Returns the number of characters in a line of the terminal.
     ///   - write: Writes text.
     init(
         isTerminal: Bool, isDumb: Bool = false, pause: Duration = .milliseconds(100),
-        width: @escaping @Sendable () -> Int,
+        linePause: Duration = .seconds(10), width: @escaping @Sendable () -> Int,
         write: @escaping @Sendable (String) -> Void
     ) {
         self.isTerminal = isTerminal
         self.isDumb = isDumb
         self.pause = pause
+        self.linePause = linePause
         self.width = width
         self.write = write
     }
@@ -67,14 +70,20 @@ final class MessageStream: Sendable {
     ///
     /// - Parameters:
     ///   - pace: The places where it is shown.
+    ///   - share: The share of the work that is done, which a terminal shows as a bar.
     ///   - line: Writes a line if there is no terminal; `nil` writes it unchanged.
     ///   - text: Returns the progress line.
-    func progress(_ pace: Pace, line: ((String) -> Void)? = nil, _ text: () -> String) {
+    func progress(_ pace: Pace, share: Double? = nil, line: ((String) -> Void)? = nil, _ text: () -> String) {
         let isInPlace = isTerminal && line == nil
         if pace == .onTerminals && !isInPlace { return }
-        let pause = isInPlace ? pause : .seconds(10)
+        let pause = isInPlace ? pause : linePause
         let isDue = state.withLock { state in
-            if let last = state.lastProgress, .now - last < pause { return false }
+            // In a file, work that is soon done needs no line of progress.
+            guard let last = state.lastProgress ?? (isInPlace ? ContinuousClock.now - pause : nil) else {
+                state.lastProgress = .now
+                return false
+            }
+            if .now - last < pause { return false }
             state.lastProgress = .now
             return true
         }
@@ -87,7 +96,7 @@ final class MessageStream: Sendable {
         guard isInPlace else { return self.line(shown) }
         state.withLock { state in
             state.isProgressShown = true
-            write(clearedLine + fitting(shown))
+            write(clearedLine + TerminalText.progress(shown, share: share, columns: width() - 1))
         }
     }
 
@@ -102,11 +111,5 @@ final class MessageStream: Sendable {
     /// The characters that clear a terminal's line; spaces for a terminal without that function.
     private var clearedLine: String {
         isDumb ? "\r" + String(repeating: " ", count: width() - 1) + "\r" : "\r\u{1B}[K"
-    }
-
-    /// Shortens a line with an ellipsis if it does not fit: a wrapped line cannot be overwritten.
-    private func fitting(_ text: String) -> String {
-        let most = width() - 1
-        return text.count <= most ? text : text.prefix(max(0, most - 1)) + "…"
     }
 }

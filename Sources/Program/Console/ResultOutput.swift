@@ -16,6 +16,17 @@ func refuseReplacing(_ inputs: [URL], by output: String?, option: String = "--ou
     throw ValidationError("\(option) \(output) is an input of this command and would be replaced: name another file.")
 }
 
+/// Refuses to replace an existing file.
+///
+/// - Parameters:
+///   - output: The file to write.
+///   - replaces: Whether it may be replaced.
+/// - Throws: `CommandError` naming the file.
+func refuseExisting(_ output: String, replaces: Bool) throws {
+    guard !replaces, FileManager.default.fileExists(atPath: output) else { return }
+    throw CommandError(.failure, "\(output): exists already", "give --force to replace it, or choose another name")
+}
+
 /// Whether two outputs, which need not exist yet, name one file.
 func isSameFile(_ first: String, _ second: String) -> Bool {
     fileURL(first).standardizedFileURL.resolvingSymlinksInPath()

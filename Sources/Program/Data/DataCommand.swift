@@ -20,6 +20,9 @@ struct DictionaryCommand: ParsableCommand, LoggingCommand {
         commandName: "dictionary",
         abstract: "Write a fairseq dictionary of all symbols in the labels of manifests.",
         discussion: """
+            Letters in both cases, punctuation, digits and separate accents are pointed out, since a model learns each \
+            of them as a symbol of its own.
+
             Example:
               wav2vec2 data dictionary data/train.tsv --output data/dict.ltr.txt
             """)
@@ -32,6 +35,9 @@ struct DictionaryCommand: ParsableCommand, LoggingCommand {
 
     @Option(help: "Extension of the label files.")
     var labels = "ltr"
+
+    @Flag(help: "Replace an existing dictionary with other content.")
+    var force = false
 
     @OptionGroup var logging: LogOptions
 
@@ -46,7 +52,13 @@ struct DictionaryCommand: ParsableCommand, LoggingCommand {
         if empty > 0 { Console.log.warning("\(empty) of \(manifest.count) utterances have empty labels") }
         let file = fileURL(output)
         try makeFolder(of: file)
-        try dictionary.write(to: file)
+        try dictionary.write(to: file, replaces: force)
+        if ["ltr", "wrd"].contains(labels) {
+            for sentence in LabelDoubts(symbols: dictionary.symbols.dropFirst(LabelDictionary.specials.count)).sentences
+            {
+                Console.log.warning("\(sentence)")
+            }
+        }
         let symbols = dictionary.count - LabelDictionary.specials.count
         Console.log.info("\(file.relativePath): \(symbols) symbols of \(manifest.count) utterances")
     }

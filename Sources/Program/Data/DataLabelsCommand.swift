@@ -11,8 +11,8 @@ struct LabelsCommand: ParsableCommand, LoggingCommand {
         discussion: """
             A transcript file has a key and a transcript on each line, in any order, as LibriSpeech's *.trans.txt and \
             Kaldi's text; or one transcript per line in the manifest's order. A key is a recording's path, its file \
-            name, or its file name without the extension, and ends at a tab or a space. Two recordings are printed \
-            with their transcripts for you to check.
+            name, or its file name without the extension, and ends at a tab or a space. A table such as Common Voice's \
+            is read by its columns. Two recordings are printed with their transcripts for you to check.
 
             Without --transcripts, the transcript of a recording is read from the .txt beside it, or from its line in \
             a *.trans.txt in its folder.
@@ -35,13 +35,22 @@ struct LabelsCommand: ParsableCommand, LoggingCommand {
         completion: .file())
     var transcripts: [String] = []
 
-    @Flag(help: "Convert transcripts to capital letters.")
-    var uppercase = false
+    @Option(
+        help: ArgumentHelp(
+            "Columns of paths and transcripts in tables, by name, or by number where the first line does not name them.",
+            valueName: "path,text"))
+    var columns: TranscriptTable.Columns?
+
+    @OptionGroup var text: TextFormOptions
 
     @Flag(help: "Replace .ltr and .wrd files with other content.")
     var force = false
 
     @OptionGroup var logging: LogOptions
+
+    func validate() throws {
+        if columns != nil, transcripts.isEmpty { throw ValidationError("--columns is about tables of --transcripts.") }
+    }
 
     func run() throws {
         // Nothing is written before all transcripts are found.
@@ -51,8 +60,10 @@ struct LabelsCommand: ParsableCommand, LoggingCommand {
             try refuseListsWithTheirOwnTranscripts(list, name)
             var texts =
                 transcripts.isEmpty
-                ? try list.transcriptsBeside() : try Transcript.read(transcripts.map(fileURL), for: list)
-            if uppercase { texts = texts.map { $0.uppercased() } }
+                ? try list.transcriptsBeside()
+                : try Transcript.read(transcripts.map(fileURL), for: list, columns: columns)
+            let form = text.form
+            if !form.isUnchanging { texts = texts.map { form($0) } }
             return (url: url, list: list, texts: texts)
         }
         let files = StagedFiles()
@@ -60,6 +71,7 @@ struct LabelsCommand: ParsableCommand, LoggingCommand {
         if !force { try files.refuseReplacing() }
         try files.commit()
         for list in lists { summarize(list.list, list.texts, beside: list.url) }
+        for sentence in LabelDoubts(texts: lists.lazy.flatMap(\.texts)).sentences { Console.log.warning("\(sentence)") }
     }
 
     private func summarize(_ list: Manifest, _ texts: [String], beside url: URL) {
@@ -83,6 +95,7 @@ struct LabelsCommand: ParsableCommand, LoggingCommand {
         case .jsonLines, .jsonList: place = "in its objects, under \"text\""
         case .kaldi: place = "in the folder's file text"
         case .folder: place = "in a .txt beside each recording"
+        case .table: place = "in a column"
         }
         throw CorpusError.badOption(
             name: name,

@@ -9,8 +9,9 @@ struct ManifestCommand: ParsableCommand, LoggingCommand {
         abstract: "Write a manifest of recordings, or convert a manifest to another format.",
         discussion: """
             The source is a folder, which is searched recursively (transcripts come from a .txt beside each recording \
-            or from LibriSpeech's *.trans.txt), a Kaldi folder, or a manifest in any format. A .tsv gets its labels in \
-            .ltr and .wrd files beside it.
+            or from LibriSpeech's *.trans.txt), a table of recordings and transcripts (Common Voice, Hugging Face's \
+            metadata.csv, SpeechBrain, LJSpeech, or any other whose first line names its columns), a Kaldi folder, or a \
+            manifest in any format. A .tsv gets its labels in .ltr and .wrd files beside it.
 
             Recordings that cannot be read are named and left out. The manifest is still written, and the exit code is \
             65 unless --allow-unreadable is given.
@@ -21,11 +22,24 @@ struct ManifestCommand: ParsableCommand, LoggingCommand {
             Examples:
               wav2vec2 data manifest LibriSpeech/train-clean-100 --output data/train.tsv
               wav2vec2 data manifest recordings --output data/train.tsv --valid-percent 5
+              wav2vec2 data manifest cv/en/train.tsv --output data/train.tsv \\
+                --case lower --strip-punctuation
               wav2vec2 data manifest kaldi/data/train --output train.jsonl
             """)
 
-    @Argument(help: "Folder of recordings, Kaldi folder, or manifest.", completion: .file())
+    @Argument(help: "Folder of recordings, table, Kaldi folder, or manifest.", completion: .file())
     var source: String
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Columns of paths and transcripts in a table, by name, or by number where the first line does not name them. \
+            (default: the usual names, such as path and sentence)
+            """, valueName: "path,text"))
+    var columns: TranscriptTable.Columns?
+
+    @Option(help: "Folder of a table's recordings. (default: the table's own)", completion: .directory)
+    var audioRoot: String?
 
     @OptionGroup var output: ManifestOutput
 
@@ -58,7 +72,12 @@ struct ManifestCommand: ParsableCommand, LoggingCommand {
         try output.prepare()
         let url = fileURL(source)
         let parts = { (manifest: Manifest) in try manifest.split(validShare: validPercent / 100, seed: seed) }
-        guard try isPlainFolder(url) else {
+        let isFolder = try isPlainFolder(url)
+        if !isFolder, let table = try TranscriptTable(url, columns: columns) { return try write(table, parts) }
+        if columns != nil || audioRoot != nil {
+            throw ValidationError("--columns and --audio-root are about tables, and \(source) is none.")
+        }
+        guard isFolder else {
             let found = try output.labelsToRead { try Manifest.hasLabels(url, labels: $0) }
             try output.protect([url], labels: found, holdsOut: validPercent > 0)
             return try output.write(labels: found, parts: parts) {
@@ -83,8 +102,42 @@ struct ManifestCommand: ParsableCommand, LoggingCommand {
             }
             return count == all.count
         }
+        if found.isEmpty, let table = Self.table(in: url) {
+            Console.log.warning(
+                """
+                the transcripts of \(table.relativePath) are not read; name it instead of its folder if they belong to \
+                these recordings
+                """)
+        }
         try output.write(labels: found, parts: parts) { try $0.map(all.labeledFromFiles) ?? all }
         try reportLeftOut(report.unreadable.count, of: report.unreadable.count + all.count, allowed: allowUnreadable)
+    }
+
+    /// Writes the manifest of a table's recordings.
+    private func write(
+        _ table: TranscriptTable, _ parts: (Manifest) throws -> (train: Manifest, valid: Manifest?)
+    ) throws {
+        let found = try output.labelsToRead { table.hasTexts && Manifest.transcriptLabels.contains($0) }
+        if let other = found.first(where: { !table.hasTexts || !Manifest.transcriptLabels.contains($0) }) {
+            throw ValidationError("--labels \(other): \(source) has no such labels; it can give ltr and wrd.")
+        }
+        try output.protect([fileURL(source)], labels: found, holdsOut: validPercent > 0)
+        Console.log.info("\(source): \(table.description)")
+        let report = try table.build(root: audioRoot.map(fileURL), keepsTags: true, decodes: decode)
+        for (path, reason) in report.unreadable {
+            Console.log.warning("left out \(path): \(reason)", metadata: ["file": "\(path)"])
+        }
+        try output.write(labels: found, parts: parts) { kind in
+            try kind.map { try report.labeled($0, form: output.text.form) } ?? report.manifest
+        }
+        try reportLeftOut(
+            report.unreadable.count, of: report.unreadable.count + report.manifest.count, allowed: allowUnreadable)
+    }
+
+    /// Returns the table of transcripts that datasets of Hugging Face and LJSpeech have in their folder.
+    private static func table(in folder: URL) -> URL? {
+        let file = folder.appendingPathComponent("metadata.csv")
+        return FileManager.default.fileExists(atPath: file.path) ? file : nil
     }
 
     private func isPlainFolder(_ url: URL) throws -> Bool {
@@ -143,6 +196,15 @@ func reportLeftOut(_ count: Int, of total: Int, allowed: Bool) throws {
 
 extension Manifest.OutputFormat: ExpressibleByArgument {}
 
+extension TranscriptTable.Columns: ExpressibleByArgument {
+    /// Parses `PATH,TEXT` or `PATH`.
+    public init?(argument: String) {
+        let names = argument.split(separator: ",", omittingEmptySubsequences: false).map { String($0) }
+        guard (1...2).contains(names.count), names.allSatisfy({ !$0.isEmpty }) else { return nil }
+        self.init(path: names[0], text: names.count > 1 ? names[1] : nil)
+    }
+}
+
 /// Options for the place and form of a manifest.
 struct ManifestOutput: ParsableArguments {
     @Option(help: "Manifest to write.", completion: .file(extensions: ["tsv", "jsonl"]))
@@ -157,8 +219,10 @@ struct ManifestOutput: ParsableArguments {
     )
     var labels: [String] = []
 
-    @Flag(help: "Convert transcripts to capital letters.")
-    var uppercase = false
+    @OptionGroup var text: TextFormOptions
+
+    @Flag(help: "Replace existing labels of the same recordings with other content.")
+    var force = false
 
     private var writtenFormat: Manifest.OutputFormat {
         format ?? (["jsonl", "json"].contains(fileURL(output).pathExtension) ? .jsonl : .tsv)
@@ -252,10 +316,14 @@ struct ManifestOutput: ParsableArguments {
         // All are committed together: labels beside an older manifest would be mistaken for its own.
         let files = StagedFiles()
         var written: [(url: URL, summary: String)] = []
+        var doubts: [String] = []
         // One kind of labels after another, so that only one is in memory.
         for (number, kind) in (labels.isEmpty ? [nil] : labels.map(Optional.some)).enumerated() {
             var manifest = try read(kind)
-            if uppercase { manifest = manifest.mappingLabels { $0.uppercased() } }
+            if let kind { manifest = manifest.labels(kind, in: text.form) }
+            if number == 0, let kind, Manifest.transcriptLabels.contains(kind) {
+                doubts = manifest.labelDoubts.sentences
+            }
             if number == 0, writtenFormat == .tsv, !manifest.tagNames.isEmpty {
                 Console.log.warning(
                     """
@@ -273,13 +341,18 @@ struct ManifestOutput: ParsableArguments {
             }
         }
         if writtenFormat == .tsv { try files.refuseStaleLabels(beside: written.map(\.url), besides: labels) }
+        // A list of other recordings has other labels; the same list's own labels are kept.
+        if !force, written.allSatisfy({ files.isUnchanged($0.url) }) { try files.refuseReplacing() }
         try files.commit()
         for (_, summary) in written { Console.log.info("\(summary)") }
+        for sentence in doubts { Console.log.warning("\(sentence)") }
     }
 
     private func summary(_ manifest: Manifest, _ file: URL, _ labels: [String]) -> String {
         let hours = Double(manifest.totalSamples) / 16_000 / 3600
         let kinds = labels.isEmpty ? "" : ", with " + labels.sorted().joined(separator: " and ")
-        return "\(file.relativePath): \(manifest.count) recordings, \(decimal(hours, 2)) hours\(kinds)"
+        let empty = manifest.emptyLabelCount
+        let lacking = empty > 0 ? ", \(empty) of them with an empty transcript" : ""
+        return "\(file.relativePath): \(manifest.count) recordings, \(decimal(hours, 2)) hours\(kinds)\(lacking)"
     }
 }

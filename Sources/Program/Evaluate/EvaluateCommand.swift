@@ -18,8 +18,9 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
         discussion: """
             Every utterance counts. One that is too short for a single frame (400 samples) counts as an empty \
             transcript and is named on standard error. Characters in the references that the model's dictionary lacks \
-            count as errors like any others and are named too. 'wav2vec2 launch' spreads the work over several \
-            processes.
+            count as errors like any others and are named too. Case and punctuation count, unless --ignore-case, --case \
+            or --strip-punctuation folds them in references and hypotheses alike. 'wav2vec2 launch' spreads the work over \
+            several processes.
 
             Examples:
               wav2vec2 evaluate --checkpoint best --manifest data/test.tsv
@@ -50,6 +51,11 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
             "Unit of the character error rate: codepoints, as in jiwer and sclite, or graphemes (a letter with its marks)."
     )
     var characters = CharacterUnit.codePoints
+
+    @Flag(help: "Compare without case, as --case lower does.")
+    var ignoreCase = false
+
+    @OptionGroup(title: "Text of references and hypotheses") var text: TextFormOptions
 
     @Option(help: "Number of bootstrap samples for the confidence intervals; 0 for no intervals.")
     var bootstrap = Bootstrap().sets
@@ -86,12 +92,22 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
         if let report, let savePredictions, isSameFile(report, savePredictions) {
             throw ValidationError("--report and --save-predictions name the same file.")
         }
+        if ignoreCase, text.letterCase == .keep, text.uppercase {
+            throw ValidationError("--ignore-case and --uppercase exclude each other.")
+        }
         if table != nil, tags.isEmpty { throw ValidationError("--tags needs --by with one of its columns.") }
         if source.logits != nil, table != nil || saveLogits != nil {
             throw ValidationError(
                 "--logits has its tags and log-probabilities already: --tags and --save-logits go "
                     + "with a model.")
         }
+    }
+
+    /// The form in which references and hypotheses are compared.
+    private var form: TextForm {
+        var form = text.form
+        if ignoreCase, form.letterCase == .keep { form.letterCase = .lower }
+        return form
     }
 
     /// The files that the command reads.
@@ -132,7 +148,7 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
             let list = try Manifest.readForEvaluation(url, labels: source.labels)
             var values: [String: [String?]] = [:]
             for tag in tags { values[tag] = try UtteranceTags.read(tag, of: list, from: table.map(fileURL)) }
-            let evaluator = Evaluator(recognizer, characters: characters)
+            let evaluator = Evaluator(recognizer, characters: characters, form: form)
             let folder = saveLogits.map(fileURL)
             if let folder, isLeader { try SavedLogits.begin(folder) }
             // The others may write into the folder only once it exists.
@@ -152,7 +168,7 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
                     file: folder, reason: "was saved without the tag \"\(tag)\"; save it again with --by \(tag)")
             }
             evaluation = try await Evaluator.evaluate(
-                logits, characters: characters, decoder: decoding.recognitionDecoder, progress: progress)
+                logits, characters: characters, form: form, decoder: decoding.recognitionDecoder, progress: progress)
         }
         if isLeader { try show(evaluation) }
     }
@@ -163,7 +179,10 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
                 "\(utterance.identifier): is too short for a frame and counts as an empty transcript.",
                 metadata: ["file": "\(utterance.identifier)"])
         }
-        if let warning = evaluation.unwritable.warning { Console.log.warning("\(warning)") }
+        if let warning = evaluation.unwritable.warning {
+            let isCase = evaluation.unwritable.reasons.contains { [.smallLetters, .capitals].contains($0) }
+            Console.log.warning("\(warning)\(isCase ? " --ignore-case compares without case." : "")")
+        }
         let bootstrap = Bootstrap(sets: bootstrap)
         let shown = worst ?? 0
         // The summary comes first, so that a file that cannot be written does not lose it.
@@ -171,7 +190,7 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
             json
                 ? try jsonLine(
                     EvaluationReport(
-                        evaluation, bootstrap, tags: tags, worst: shown, characters: characters))
+                        evaluation, bootstrap, tags: tags, worst: shown, characters: characters, form: form))
                 : EvaluationText(
                     evaluation: evaluation, bootstrap: bootstrap, tags: tags, worst: shown, characters: characters
                 ).text)
@@ -193,7 +212,8 @@ struct EvaluateCommand: AsyncParsableCommand, LoggingCommand {
             ("model", source.model),
             ("precision", source.model.map { _ in source.reading.precision.precision.rawValue }),
             ("manifest", source.manifest), ("saved logits", source.logits),
-            ("decoding", decoding.summary), ("kernels", "\(LibTorch.cpuCapability), \(LibTorch.threads) threads"),
+            ("decoding", decoding.summary), ("compared", form.isUnchanging ? nil : form.description),
+            ("kernels", "\(LibTorch.cpuCapability), \(LibTorch.threads) threads"),
             ("program", Program.version),
         ]
         return inputs.compactMap { fact in fact.value.map { (fact.name, $0) } }

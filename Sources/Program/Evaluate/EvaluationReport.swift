@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VDecoding
 import W2VRecognition
 
@@ -88,18 +89,22 @@ struct EvaluationReport: Encodable {
     var seconds: Double
     var realTimeFactor: Double
     var characterUnit: String
+    /// The form in which texts were compared.
+    var textForm: String
     var groups: [Group]
     var worst: [UtteranceReport]
 
     private enum CodingKeys: String, CodingKey {
         case tooShort, outOfDictionaryWords, outOfDictionaryCharacters, bootstrapSets, confidenceLevel, audioSeconds,
-            seconds, realTimeFactor, characterUnit, groups, worst
+            seconds, realTimeFactor, characterUnit, textForm, groups, worst
     }
 
     init(
-        _ evaluation: Evaluation, _ bootstrap: Bootstrap, tags: [String], worst count: Int, characters: CharacterUnit
+        _ evaluation: Evaluation, _ bootstrap: Bootstrap, tags: [String], worst count: Int, characters: CharacterUnit,
+        form: TextForm
     ) {
         characterUnit = characters.rawValue
+        textForm = form.description
         rates = RateReport(evaluation.errors, evaluation.intervals(bootstrap))
         tooShort = evaluation.utterances.filter(\.isTooShort).count
         outOfDictionaryWords = evaluation.unwritable.words
@@ -128,6 +133,7 @@ struct EvaluationReport: Encodable {
         try container.encode(seconds, forKey: .seconds)
         try container.encode(realTimeFactor, forKey: .realTimeFactor)
         try container.encode(characterUnit, forKey: .characterUnit)
+        try container.encode(textForm, forKey: .textForm)
         try container.encode(groups, forKey: .groups)
         try container.encode(worst, forKey: .worst)
     }

@@ -21,21 +21,30 @@ struct EvaluationText {
         return parts.joined(separator: "\n\n")
     }
 
+    /// The rates with their intervals and errors, in columns that fit a terminal of 80.
     private var summary: String {
         let (errors, intervals) = (evaluation.errors, evaluation.intervals(bootstrap))
-        func line(_ name: String, _ rate: Double?, _ interval: ConfidenceInterval?, _ counts: String) -> String {
-            "\(name) \(percentage(rate))\(interval.map { "  (\(level): \(Self.range($0)))" } ?? "")  \(counts)"
+        let unit = characters == .codePoints ? "characters" : "grapheme clusters"
+        func row(_ name: String, _ rate: Double?, _ interval: ConfidenceInterval?, _ counts: [String]) -> [String] {
+            ["\(name) \(percentage(rate))", interval.map { "\(level): \(Self.range($0))" } ?? ""] + counts
         }
-        func counts(_ counts: EditCounts, of things: String) -> String {
-            Self.kinds(counts).map { "\($0.count) \($0.name) (\(percentage($0.rate)))" }.joined(separator: ", ")
-                + " in \(counts.referenceLength) \(things)"
+        func counts(_ counts: EditCounts, _ things: String) -> [String] {
+            [
+                "\(counts.substitutions) sub", "\(counts.deletions) del", "\(counts.insertions) ins",
+                "of \(counts.referenceLength) \(things)",
+            ]
         }
         let sentences = errors.words
-        let unit = characters == .codePoints ? "characters" : "grapheme clusters"
+        let table = TextTable(
+            header: row("WER", errors.wer, intervals.wer, counts(errors.words.counts, "words")),
+            rows: [
+                row("CER", errors.cer, intervals.cer, counts(errors.characters.counts, unit)),
+                row(
+                    "SER", errors.ser, intervals.ser,
+                    ["\(sentences.utterancesWithErrors) wrong", "", "", "of \(sentences.utterances) utterances"]),
+            ])
         return """
-            \(line("WER", errors.wer, intervals.wer, counts(errors.words.counts, of: "words")))
-            \(line("CER", errors.cer, intervals.cer, counts(errors.characters.counts, of: unit)))
-            \(line("SER", errors.ser, intervals.ser, "\(sentences.utterancesWithErrors) of \(sentences.utterances) utterances"))
+            \(table.text)
             \(decimal(evaluation.audioSeconds, 1)) s of audio in \(decimal(evaluation.seconds, 1)) s: real-time factor \
             \(decimal(evaluation.realTimeFactor, 3))
             """

@@ -54,6 +54,9 @@ struct LanguageModelBuildCommand: ParsableCommand, LoggingCommand {
     @Option(help: "Folder for sorting on disk. (default: the system's temporary folder)", completion: .directory)
     var temporary: String?
 
+    @Flag(help: "Replace an existing file.")
+    var force = false
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -67,6 +70,7 @@ struct LanguageModelBuildCommand: ParsableCommand, LoggingCommand {
     }
 
     func run() throws {
+        try refuseExisting(output, replaces: force)
         let options = LanguageModelBuilder.Options(
             order: order, prune: prune, fallback: discountFallback ? [0.5, 1, 1.5] : nil,
             memory: Int(memory * 1_073_741_824),
@@ -120,10 +124,14 @@ struct LanguageModelConvertCommand: ParsableCommand, LoggingCommand {
     @Argument(help: "File to write.", completion: .file())
     var output: String
 
+    @Flag(help: "Replace an existing file.")
+    var force = false
+
     @OptionGroup var logging: LogOptions
 
     func run() throws {
         try refuseReplacing([fileURL(input)], by: output, option: "the output")
+        try refuseExisting(output, replaces: force)
         let model = try LanguageModel(contentsOf: fileURL(input))
         try model.writeBinary(to: fileURL(output))
         Console.log.info("lm convert: \(output): \(model.counts.reduce(0, +)) n-grams of order \(model.order)")

@@ -89,6 +89,7 @@ struct DecodingOptions: ParsableArguments {
         if lexiconOnly, lexicon == nil, lm == nil {
             throw ValidationError("--lexicon-only needs words to choose from: give --lexicon or --lm.")
         }
+        try refuseIgnored()
         if !(1...1_000_000).contains(beamWidth) {
             throw ValidationError("--beam-width is \(beamWidth); it must be from 1 to 1000000.")
         }
@@ -98,6 +99,23 @@ struct DecodingOptions: ParsableArguments {
         }
         for number in [alpha, beta, unkScoreOffset, hotwordWeight] where !number.isFinite {
             throw ValidationError("the decoding weights must be finite numbers.")
+        }
+    }
+
+    /// Refuses weights that decoding would not use.
+    private func refuseIgnored() throws {
+        let usual = BeamSearchOptions()
+        if lm == nil, alpha != usual.alpha || unkScoreOffset != usual.unknownScoreOffset || noLmBoundary {
+            throw ValidationError(
+                "--alpha, --unk-score-offset and --no-lm-boundary are about a language model: give one with --lm.")
+        }
+        if !isBeamSearch,
+            beta != usual.beta || beamWidth != usual.beamWidth || pruneHistory
+                || beamPruneLogp != usual.beamPruneLogp || tokenMinLogp != usual.tokenMinLogp
+        {
+            throw ValidationError(
+                "--beta, --beam-width, --beam-prune-logp, --token-min-logp and --prune-history are about a beam search: "
+                    + "give --decoder beam, or what it searches with (--lm, --lexicon, --hotword).")
         }
     }
 

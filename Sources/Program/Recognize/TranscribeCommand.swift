@@ -16,8 +16,10 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
 
             --format json prints one JSON object per line with words, their times in seconds, and confidences from 0 \
             to 1; verbose-json adds captions and single characters. srt and vtt are subtitles, ctm is NIST's format, \
-            and textgrid is Praat's. With --output, each recording gets a result file of its own, in folders that \
-            mirror those of the recordings.
+            and textgrid is Praat's. Subtitles have two lines of 42 characters, or what --max-line-length, --max-lines \
+            and --max-words say. --output writes a file if there is one recording and the name has the format's \
+            extension (--output talk.srt), which also chooses the format; otherwise it is a folder, in which each \
+            recording gets a result file of its own, in folders that mirror those of the recordings.
 
             Long recordings are split into overlapping windows at quiet places and read as needed, so memory does not \
             grow with their length. 'wav2vec2 launch' spreads the work over several processes.
@@ -50,7 +52,10 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
     @Flag(help: "Same as --format json; with --live, prints one JSON event per line.")
     var json = false
 
-    @Option(help: "Folder for one result file per recording; created if missing.", completion: .directory)
+    @Option(
+        name: [.customShort("o"), .long],
+        help: "File for the result of one recording, or folder for one result file per recording; created if missing.",
+        completion: .file())
     var output: String?
 
     @Flag(help: "Replace existing files.")
@@ -63,6 +68,10 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
         help: "Text file that lists recordings or folders, one per line; - reads it from standard input.",
         completion: .file())
     var list: [String] = []
+
+    @OptionGroup(title: "Text") var text: TextFormOptions
+
+    @OptionGroup(title: "Subtitles") var captions: CaptionOptions
 
     @OptionGroup(title: "Live input") var liveInput: LiveInputOptions
 
@@ -83,7 +92,24 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
     private static let launched = ValidationError(
         "Standard input goes to one process only; leave 'wav2vec2 launch' out.")
 
-    private var chosenFormat: TranscriptFormat { format ?? (json ? .json : .text) }
+    private var chosenFormat: TranscriptFormat {
+        format ?? (json ? .json : isSingleFile ? TranscriptFormat(fileNamed: output) : nil) ?? .text
+    }
+
+    /// Whether one recording is named, and no folder.
+    private var isSingleRecording: Bool {
+        guard list.isEmpty, files.count == 1, let file = files.first else { return false }
+        return file == "-" || !TranscriptionInputs.isFolder(file)
+    }
+
+    /// Whether the output is a file rather than a folder.
+    private var isSingleFile: Bool {
+        guard let output, isSingleRecording, !TranscriptionInputs.isFolder(output), !output.hasSuffix("/") else {
+            return false
+        }
+        return (format ?? (json ? .json : nil)).map { $0.isExtension(of: output) }
+            ?? (TranscriptFormat(fileNamed: output) != nil)
+    }
 
     func validate() throws {
         if force || resume, output == nil {
@@ -93,6 +119,8 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
         if json, let format, format != .json {
             throw ValidationError("--json and --format \(format.rawValue) exclude each other.")
         }
+        try captions.validate(
+            for: chosenFormat.rawValue, hasCaptions: [.srt, .vtt, .verboseJSON].contains(chosenFormat))
         if liveInput.live {
             guard files.allSatisfy({ $0 == "-" }), list.isEmpty, output == nil else {
                 throw ValidationError("--live reads standard input and writes standard output, and nothing else.")
@@ -121,7 +149,7 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
         if liveInput.live {
             guard cluster == nil else { throw Self.launched }
             try await liveInput.run(asJSON: chosenFormat == .json) {
-                try await model.recognizer(device: compute.device, decoding: decoding)
+                try await model.recognizer(device: compute.device, decoding: decoding).writing(in: text.form)
             }
             return EXIT_SUCCESS
         }
@@ -129,7 +157,8 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
         if cluster != nil && (files + list).contains("-") { throw Self.launched }
         let inputs = try TranscriptionInputs(files: files, lists: list)
         let writer = try TranscriptWriter(
-            inputs, format: chosenFormat, output: output.map(fileURL), replaces: force || resume)
+            inputs, format: chosenFormat, captions: captions.layout, output: output.map(fileURL),
+            isFile: isSingleFile, replaces: force || resume)
         let entries = inputs.entries.enumerated().filter { !resume || !writer.hasWritten($0.offset) }
         if entries.count < inputs.entries.count, isLeader {
             Console.log.info(
@@ -137,7 +166,8 @@ struct TranscribeCommand: AsyncParsableCommand, LoggingCommand {
             )
         }
         let recognizer = try await model.recognizer(
-            device: compute.device(among: cluster), decoding: decoding)
+            device: compute.device(among: cluster), decoding: decoding
+        ).writing(in: text.form)
         let run = SharedRecordings(
             recordings: Recordings(count: entries.count) { try entries[$0].element.recording() }, cluster: cluster,
             group: BatchBudget(seconds: Self.groupSeconds * Double(cluster?.size ?? 1), count: 256))
@@ -186,6 +216,7 @@ private struct TranscriptionProgress {
         let left = elapsed * (Double(total) / max(progress.position, 1e-9) - 1)
         Console.progress(
             "transcribe: \(progress.recordings) of \(total) files · \(decimal(progress.seconds, 0)) s of audio · "
-                + "\(decimal(progress.seconds / elapsed, 1)) s of audio/s · ETA \(ReadableText.duration(left))")
+                + "\(decimal(progress.seconds / elapsed, 1)) s of audio/s · ETA \(ReadableText.duration(left))",
+            share: progress.position / Double(max(1, total)))
     }
 }

@@ -1,13 +1,26 @@
 import ArgumentParser
 import Foundation
 import W2VBase
+import W2VDecoding
 import W2VRecognition
 
-extension TranscriptFormat: ExpressibleByArgument {}
+extension TranscriptFormat: ExpressibleByArgument {
+    /// The format of a result file by its extension; nil for a name without one of the formats' extensions.
+    init?(fileNamed name: String?) {
+        guard let name, let format = Self.allCases.first(where: { $0.isExtension(of: name) }) else { return nil }
+        self = format
+    }
+
+    /// Whether a file's name has the format's extension, in any case.
+    func isExtension(of name: String) -> Bool {
+        fileURL(name).pathExtension.lowercased() == fileExtension.lowercased()
+    }
+}
 
 /// Writes transcriptions to their destination.
 struct TranscriptWriter {
     private let format: TranscriptFormat
+    private let captions: CaptionLayout
     private let isBare: Bool
     private let names: [String]
     private let files: [URL]?
@@ -17,11 +30,17 @@ struct TranscriptWriter {
     /// - Parameters:
     ///   - inputs: The inputs of the transcription.
     ///   - format: The output format.
+    ///   - captions: The size of subtitles.
     ///   - output: A folder with one file per recording; nil for standard output.
+    ///   - isFile: Whether the output is the file of a single recording instead.
     ///   - replaces: Whether existing files may be replaced.
     /// - Throws: `ValidationError` when two results would be in the same file; `CommandError` when files already exist.
-    init(_ inputs: TranscriptionInputs, format: TranscriptFormat, output: URL?, replaces: Bool) throws {
+    init(
+        _ inputs: TranscriptionInputs, format: TranscriptFormat, captions: CaptionLayout, output: URL?, isFile: Bool,
+        replaces: Bool
+    ) throws {
         self.format = format
+        self.captions = captions
         isBare = inputs.isSingle
         names = inputs.outputNames()
         guard let output else {
@@ -41,7 +60,7 @@ struct TranscriptWriter {
                         + "transcribe them apart.")
             }
         }
-        let files = names.map { output.appendingPathComponent($0 + "." + format.fileExtension) }
+        let files = isFile ? [output] : names.map { output.appendingPathComponent($0 + "." + format.fileExtension) }
         if !replaces, let present = files.first(where: { FileManager.default.fileExists(atPath: $0.path) }) {
             throw CommandError(
                 .failure, "\(present.path): exists already",
@@ -75,7 +94,7 @@ struct TranscriptWriter {
     func write(_ transcription: Transcription, index: Int, path: String) throws {
         try writeResult(to: files?[index]) { body in
             if format == .text, !isBare, files == nil { try body(path.printable + "\t") }
-            try format.write(transcription, path: path, name: names[index], to: body)
+            try format.write(transcription, path: path, name: names[index], captions: captions, to: body)
         }
     }
 }

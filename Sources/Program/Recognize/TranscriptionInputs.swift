@@ -53,7 +53,7 @@ struct TranscriptionInputs {
         return name.hasSuffix("/") ? CommandError(.input, "\(name): there is no such folder", "check the path") : nil
     }
 
-    private static func isFolder(_ path: String) -> Bool {
+    static func isFolder(_ path: String) -> Bool {
         var isFolder: ObjCBool = false
         return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
     }

@@ -18,7 +18,8 @@ struct CurvesCommand: ParsableCommand, LoggingCommand {
 
     @Argument(
         help: ArgumentHelp(
-            "Runs to compare: a name for each, and its folder or metrics.jsonl.", valueName: "name=path"),
+            "Runs to compare: folders or metrics.jsonl, each with a name or under the folder's.", valueName: "name=path"
+        ),
         completion: .file())
     var runs: [String]
 
@@ -34,14 +35,19 @@ struct CurvesCommand: ParsableCommand, LoggingCommand {
     @OptionGroup var logging: LogOptions
 
     func validate() throws {
-        for run in runs where !run.contains("=") {
-            throw ValidationError("\(run): expected NAME=PATH, such as plain=runs/plain.")
+        let names = runs.map { Self.source($0).name }
+        if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
+            throw ValidationError("Two runs are called \(twice); give them names: NAME=PATH.")
         }
     }
 
     func run() throws {
         let files = runs.map(Self.source)
         try refuseReplacing(files.map(\.metrics), by: output)
+        let suffix = fileURL(output).pathExtension.lowercased()
+        if !suffix.isEmpty, suffix != "svg" {
+            throw ValidationError("--output \(output): the charts are SVG; name a file that ends in .svg.")
+        }
         let comparison = RunComparison(
             runs: try files.map { (name: $0.name, metrics: try MetricsSeries(contentsOf: $0.metrics)) }, kind: kind)
         let fields = field.isEmpty ? comparison.fields : field
@@ -60,9 +66,13 @@ struct CurvesCommand: ParsableCommand, LoggingCommand {
 
     /// Returns the name of a run and its metrics file.
     private static func source(_ run: String) -> (name: String, metrics: URL) {
-        let parts = run.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        let url = fileURL(parts[1])
+        let named = NamedPath(run)
+        let url = fileURL(named.path)
         let folder = url.appendingPathComponent("metrics.jsonl")
-        return (parts[0], FileManager.default.fileExists(atPath: folder.path) ? folder : url)
+        let own = url.lastPathComponent == "metrics.jsonl" ? url.deletingLastPathComponent() : url
+        return (
+            named.name ?? own.standardizedFileURL.lastPathComponent,
+            FileManager.default.fileExists(atPath: folder.path) ? folder : url
+        )
     }
 }

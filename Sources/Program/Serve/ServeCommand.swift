@@ -92,6 +92,8 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
 
     @OptionGroup(title: "Decoding") var decoding: DecodingOptions
 
+    @OptionGroup(title: "Text") var text: TextFormOptions
+
     @OptionGroup var compute: ComputeOptions
 
     @OptionGroup var logging: LogOptions
@@ -177,7 +179,9 @@ struct ServeCommand: AsyncParsableCommand, LoggingCommand {
         options.allowedOrigins = allowOrigin
         options.allowedHosts = allowHost
         options.maximumModelBytes = self.models.maxModelMemoryMb.map { $0 << 20 }
-        let models = try self.models.models(device: compute.device, decoding: decoding)
+        let models = try self.models.models(device: compute.device, decoding: decoding).map { [text] in
+            $0.writing(in: text.form)
+        }
         let (facts, isSingle) = (models[0].facts, models.count == 1)
         let server = Server(options, models: models) { [json] event in
             // The line with the address tells that a single model was loaded.

@@ -181,7 +181,7 @@ struct TrainingOptions: ParsableArguments {
 
     private func run(_ job: TrainingJob, among cluster: Cluster?) throws -> TrainingOutcome {
         let trainer = try Trainer(
-            job, among: cluster, logger: Console.logger("training"), progress: { Console.live($0) })
+            job, among: cluster, logger: Console.logger("training"), progress: { Console.live($0, share: $1) })
         if dryRun {
             let found = try trainer.dryRun()
             if cluster?.isLeader ?? true { try Console.output(json ? try jsonLine(found) : found.text) }

@@ -35,7 +35,8 @@ public final class Trainer {
     private(set) var state: TrainingState
     private(set) var phase: TrainerPhase
     private var watch: Watch
-    private let progress: (String) -> Void
+    private let progress: (String, Double) -> Void
+    private let messages: RunMessages
     private let lastEpochOfJob: Int?
     /// Whether it has been told that recorded steps are hardly ever replayed.
     var hasWarnedOfShapes = false
@@ -51,9 +52,11 @@ public final class Trainer {
             return try train(stop: stop)
         } catch let validation as ValidationFailure {
             saveAfterFailure(validation.failure, isKnownToAll: true, isTheModels: validation.isTheModels)
+            messages.append("\(validation.failure)", level: .error)
             throw validation.failure
         } catch {
             saveAfterFailure(error)
+            messages.append("\(error)", level: .error)
             throw error
         }
     }
@@ -124,6 +127,7 @@ public final class Trainer {
             logger.notice(
                 "finished after update \(state.update) in \(ReadableText.duration(meter.totalSeconds))",
                 metadata: update)
+            for sentence in conclusion { logger.notice("\(sentence)", metadata: update) }
         }
         return outcome
     }
@@ -166,7 +170,8 @@ public final class Trainer {
         progress(
             liveLine(
                 update: update, of: recipe.optimization.maxUpdate, secondsPerUpdate: perUpdate,
-                remaining: perUpdate * Double(remainingUpdates)))
+                remaining: perUpdate * Double(remainingUpdates)),
+            Double(update) / Double(update + remainingUpdates))
     }
 
     /// Returns whether the gradients of an update are written as histograms.
@@ -236,16 +241,22 @@ public final class Trainer {
     ///   - cluster: The processes that train together, if there are several; each makes a trainer of the same job.
     ///   - logger: Receives the messages of one process: updates at `info`, with the measured values as metadata under
     ///     the names of `metrics.jsonl`; warnings; details at `debug`.
-    ///   - progress: Receives a progress line after every update, for a single line of a terminal.
+    ///   - progress: Receives a progress line after every update, for a single line of a terminal, and the share of the
+    ///     run that is done, from 0 to 1.
     /// - Throws: ``TrainingError``, `CorpusError`, `CheckpointError`, `ConfigurationError`.
     public init(
         _ job: TrainingJob, among cluster: Cluster? = nil,
         logger: Logger = Logger(label: "wav2vec2.training") { _ in SwiftLogNoOpLogHandler() },
-        progress: @escaping (String) -> Void = { _ in }
+        progress: @escaping (String, Double) -> Void = { _, _ in }
     ) throws {
         let isLeader = cluster?.isLeader ?? true
-        let logger = isLeader ? logger : Logger(label: logger.label) { _ in SwiftLogNoOpLogHandler() }
+        let messages = RunMessages()
+        let logger =
+            isLeader
+            ? RunMessageHandler.keeping(messages, of: logger)
+            : Logger(label: logger.label) { _ in SwiftLogNoOpLogHandler() }
         let prepared = try RunPreparation(job, among: cluster, logger: logger)
+        if isLeader, !job.isDryRun { try messages.open(in: prepared.place.folder.url) }
         let recipe = prepared.run.recipe
         let state = prepared.start.state
         let tensors = try cluster.map { try $0.group(on: recipe.distributed.backend == .gloo ? .cpu : job.device) }
@@ -275,7 +286,7 @@ public final class Trainer {
         (self.recipe, self.state, self.cluster) = (recipe, state, cluster)
         // From now on the phase records it.
         self.state.pendingValidation = nil
-        (self.logger, self.progress) = (logger, isLeader ? progress : { _ in })
+        (self.logger, self.progress, self.messages) = (logger, isLeader ? progress : { _, _ in }, messages)
         // The run may have been killed between saving the last state and keeping it.
         if prepared.saved != nil, phase.isComplete, isLeader, !job.isDryRun { try keeper.prune(state) }
         introduce(prepared.run, peak: peak)

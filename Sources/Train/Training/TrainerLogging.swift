@@ -123,6 +123,26 @@ extension Trainer {
         )
     }
 
+    /// What the run's result is, where it lies, and what to do with it, one sentence each.
+    var conclusion: [String] {
+        guard !recipe.checkpoint.noSave else { return [] }
+        let hasBest = recipe.checkpoint.keepBest && FileManager.default.fileExists(atPath: keeper.folder.best.path)
+        let place = hasBest ? keeper.folder.best : keeper.folder.last
+        var sentences: [String] = []
+        if let best = state.best, hasBest {
+            let metric = task.metrics.first { $0.name == best.metric }
+            let value = metric?.format == .percent ? "\(short(best.value * 100)) %" : short(best.value)
+            sentences.append(
+                "best: \(metric?.label ?? best.metric) \(value) after update \(best.update), in \(place.relativePath)")
+        } else {
+            sentences.append("weights: those of the last update, in \(place.relativePath)")
+        }
+        let next: Phrase = labels == nil ? .fineTuneResult(place.relativePath) : .useResult(place.relativePath)
+        return sentences + ["next: \(next)"]
+    }
+
+    private var labels: LabelDictionary? { task.dictionary }
+
     /// Writes the line about a held-out set's result.
     ///
     /// - Parameters:
@@ -138,6 +158,9 @@ extension Trainer {
         since began: ContinuousClock.Instant
     ) throws {
         let name = heldOut.manifests[index].name
+        let texts = result.examples.map { example -> (tag: String, value: EventFile.Value) in
+            ("text/\(example.name)", .text(example.markdown))
+        }
         let histograms =
             ofAverage
             ? []
@@ -147,7 +170,7 @@ extension Trainer {
             best: isBest, seconds: meter.totalSeconds)
         try log?.write(
             record, series: heldOut.series(index, of: ofAverage ? "ema" : "valid"), update: state.update,
-            histograms: histograms)
+            histograms: histograms, texts: texts)
         let line = validationLine(
             result, of: ofAverage ? "averaged weights" : nil, task.metrics, chosenBy: task.metric,
             manifest: heldOut.manifests[index], update: state.update, isBest: isBest,

@@ -46,6 +46,16 @@ extension Phrase {
         Phrase("continue it as a \(task) run", values: [command], name: "continueRun")
     }
 
+    /// Returns the advice to fine-tune a pre-trained model.
+    public static func fineTuneResult(_ path: String) -> Phrase {
+        Phrase("fine-tune it", values: [path], name: "fineTuneResult")
+    }
+
+    /// Returns the advice to measure and use a fine-tuned model.
+    public static func useResult(_ path: String) -> Phrase {
+        Phrase("evaluate it on recordings of a test set", values: [path, path], name: "useResult")
+    }
+
     /// Returns the advice to add a dictionary to a checkpoint.
     public static func addDictionary(to path: String) -> Phrase {
         Phrase("convert it with its dictionary", values: [path], name: "addDictionary")

@@ -17,6 +17,16 @@ public enum AlignmentFormat: String, CaseIterable, Sendable {
     /// Praat annotations.
     case textgrid
 
+    /// The files' extension: that of tables for the text format, which has tabs and would otherwise be taken for a
+    /// transcript.
+    public var fileExtension: String {
+        switch self {
+        case .text: "tsv"
+        case .json: "json"
+        case .srt, .vtt, .ctm, .textgrid: TimedFormat(rawValue: rawValue)?.fileExtension ?? rawValue
+        }
+    }
+
     /// Writes an alignment piece by piece.
     ///
     /// - Parameters:

@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VDecoding
 
 /// A method of turning a model's log-probabilities into text.
@@ -63,6 +64,13 @@ struct CTCTranscriber: Sendable {
             let other = try? decoder.with(moreHotWords: words)
         else { return self }
         return CTCTranscriber(writing, frameSeconds: frameSeconds, decoder: .beam(other))
+    }
+
+    /// Returns a transcriber that writes its texts in another form.
+    func writing(in form: TextForm) -> CTCTranscriber {
+        var writing = writing
+        writing.form = form
+        return CTCTranscriber(writing, frameSeconds: frameSeconds, decoder: decoder)
     }
 
     /// Returns a decoder that consumes log-probabilities as they arrive, or nil if the method needs all of them at

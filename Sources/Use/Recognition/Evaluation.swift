@@ -8,8 +8,10 @@ public struct EvaluatedUtterance: Sendable {
     public var identifier: String
     /// The path of the recording.
     public var audio: String
-    /// The reference transcript.
+    /// The reference transcript, in the form in which it is compared.
     public var reference: String
+    /// The reference transcript, as the manifest has it.
+    public var writtenReference: String
     /// The recognized text with times; without words where the recording is too short for a frame.
     public var transcription: Transcription
     /// The word errors.
@@ -23,11 +25,13 @@ public struct EvaluatedUtterance: Sendable {
 
     init(
         identifier: String, audio: String, reference: String, transcription: Transcription, isTooShort: Bool,
-        characters unit: CharacterUnit = .codePoints
+        characters unit: CharacterUnit = .codePoints, form: TextForm = TextForm()
     ) {
+        let (written, reference) = (reference, form(reference))
         self.identifier = identifier
         self.audio = audio
         self.reference = reference
+        writtenReference = written
         self.transcription = transcription
         self.isTooShort = isTooShort
         (words, characters) = RecognitionErrors.counts(

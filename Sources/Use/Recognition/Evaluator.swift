@@ -14,14 +14,17 @@ public struct Evaluator: Sendable {
     public let recognizer: Recognizer
     /// The unit that counts as one character.
     public let characters: CharacterUnit
+    /// The form in which references and recognized texts are compared.
+    public var form: TextForm { recognizer.form }
 
     /// Makes an evaluator.
     ///
     /// - Parameters:
     ///   - recognizer: The recognizer.
     ///   - characters: The unit that counts as one character.
-    public init(_ recognizer: Recognizer, characters: CharacterUnit = .codePoints) {
-        self.recognizer = recognizer
+    ///   - form: The form in which references and recognized texts are compared; by default as they are written.
+    public init(_ recognizer: Recognizer, characters: CharacterUnit = .codePoints, form: TextForm = TextForm()) {
+        self.recognizer = recognizer.writing(in: form)
         self.characters = characters
     }
 
@@ -119,18 +122,20 @@ public struct Evaluator: Sendable {
     /// - Parameters:
     ///   - logits: The folder that an evaluation saved.
     ///   - characters: The unit that counts as one character.
+    ///   - form: The form in which references and recognized texts are compared.
     ///   - decoder: Makes the decoder from the model's alphabet.
     ///   - progress: Called after every utterance with the number of utterances done and the total.
     /// - Returns: The rates and the results; the time is that of decoding alone.
     /// - Throws: `RecognitionError.badLogits`, `SafetensorsError` or `DecoderError` about the files; an error of
     ///   `decoder`.
     public static func evaluate(
-        _ logits: SavedLogits, characters: CharacterUnit = .codePoints,
+        _ logits: SavedLogits, characters: CharacterUnit = .codePoints, form: TextForm = TextForm(),
         decoder: (DecodingAlphabet) throws -> RecognitionDecoder = { _ in .greedy },
         progress: ((Int, Int) -> Void)? = nil
     ) async throws -> Evaluation {
         let began = ContinuousClock.now
-        let writing = try LabelWriting(symbols: logits.symbols, style: logits.style)
+        var writing = try LabelWriting(symbols: logits.symbols, style: logits.style)
+        writing.form = form
         let transcriber = CTCTranscriber(
             writing, frameSeconds: logits.frameSeconds, decoder: try decoder(writing.alphabet))
         let total = logits.entries.count
@@ -139,7 +144,7 @@ public struct Evaluator: Sendable {
             let transcription = try transcriber.transcribe(logits.logProbabilities(index), duration: entry.seconds)
             var utterance = EvaluatedUtterance(
                 identifier: entry.utterance, audio: entry.audio, reference: entry.reference,
-                transcription: transcription, isTooShort: entry.file == nil, characters: characters)
+                transcription: transcription, isTooShort: entry.file == nil, characters: characters, form: form)
             utterance.tags = entry.tags
             return utterance
         }
@@ -149,8 +154,14 @@ public struct Evaluator: Sendable {
     }
 
     private static func unwritable(_ utterances: [EvaluatedUtterance], _ writing: LabelWriting) -> UnwritableText {
-        UnwritableText(
-            utterances.lazy.map { ($0.identifier, $0.reference) }, alphabet: writing.alphabet, words: writing.words)
+        // What the comparison folds is no fault of the dictionary.
+        let texts = utterances.lazy.map { utterance -> (identifier: String, reference: String) in
+            (
+                utterance.identifier,
+                writing.form.isUnchanging ? utterance.reference : writing.folded(utterance.reference)
+            )
+        }
+        return UnwritableText(texts, alphabet: writing.alphabet, words: writing.words)
     }
 
     private func evaluated(
@@ -167,7 +178,7 @@ public struct Evaluator: Sendable {
         }
         return EvaluatedUtterance(
             identifier: utterance.identifier, audio: utterance.audio.path, reference: reference,
-            transcription: transcription, isTooShort: isTooShort, characters: characters)
+            transcription: transcription, isTooShort: isTooShort, characters: characters, form: form)
     }
 }
 

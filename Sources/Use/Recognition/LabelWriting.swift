@@ -19,6 +19,8 @@ struct LabelWriting: Sendable {
     let wordSeparator: String
     /// The same information for decoders.
     let alphabet: DecodingAlphabet
+    /// The form in which texts are written, whatever the model's labels are.
+    var form = TextForm()
     private let lowercases: Bool
     private let cleansUp: Bool
 
@@ -82,10 +84,37 @@ struct LabelWriting: Sendable {
     /// Returns a word in its final form.
     ///
     /// - Parameter text: The word.
-    /// - Returns: The word, in lower case if the style asks for it; a Greek sigma then depends on its position in the
-    ///   word.
+    /// - Returns: The word, in lower case if the style asks for it, and in the form's case; a Greek sigma then depends on
+    ///   its position in the word.
     func cased(_ text: String) -> String {
-        lowercases ? text.lowercased(with: Locale(identifier: "en_US_POSIX")) : text
+        form.casing(lowercases ? text.lowercased(with: Locale(identifier: "en_US_POSIX")) : text)
+    }
+
+    /// Returns a word without what the form does not write; empty for punctuation alone.
+    ///
+    /// - Parameter word: The word, whose case is still that of the labels.
+    func formed(_ word: String) -> String {
+        TextForm(stripsPunctuation: form.stripsPunctuation, composes: form.composes)(word)
+    }
+
+    /// Whether the form leaves out a character of a word.
+    func isLeftOut(_ character: String, of word: String) -> Bool {
+        form.stripsPunctuation && character.unicodeScalars.allSatisfy(TextForm.isPunctuation)
+            && !word.contains(character)
+    }
+
+    /// Returns a compared text in the letters of the labels, as far as the form folds their differences.
+    ///
+    /// - Parameter text: A text in the form.
+    /// - Returns: The text, each word in the first of its forms that the labels can spell.
+    func folded(_ text: String) -> String {
+        let words = words(in: text).map { word in
+            guard alphabet.labels(of: word) == nil else { return word }
+            let cases = form.letterCase == .keep ? [word] : [word.uppercased(), word.lowercased()]
+            let forms = form.composes ? cases + cases.map(\.decomposedStringWithCanonicalMapping) : cases
+            return forms.first { alphabet.labels(of: $0) != nil } ?? word
+        }
+        return words.joined(separator: " ")
     }
 
     /// Splits a transcript into words: at whitespace, and at this model's word separator.

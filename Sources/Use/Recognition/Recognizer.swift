@@ -109,6 +109,27 @@ public final class Recognizer: Sendable {
         self.init(parts)
     }
 
+    /// Makes a recognizer that shares another one's model.
+    private init(_ other: Recognizer, transcriber: CTCTranscriber) {
+        session = other.session
+        passes = other.passes
+        self.transcriber = transcriber
+        symbols = other.symbols
+        style = other.style
+        notes = other.notes
+    }
+
+    /// The form in which texts are written; that of the model's labels unless ``writing(in:)`` chose another.
+    public var form: TextForm { transcriber.writing.form }
+
+    /// Returns a recognizer with the same model that writes its texts in another form.
+    ///
+    /// - Parameter form: The case of letters, and whether punctuation is written. Alignments keep the words of their
+    ///   transcripts.
+    public func writing(in form: TextForm) -> Recognizer {
+        form == self.form ? self : Recognizer(self, transcriber: transcriber.writing(in: form))
+    }
+
     private init(_ parts: Parts) {
         session = parts.session
         passes = session.passes(Self.scores)

@@ -183,7 +183,7 @@ public struct SavedLogits: Sendable {
     public static func finish(_ folder: URL, _ evaluation: Evaluation, by recognizer: Recognizer) throws {
         let entries = evaluation.utterances.enumerated().map { index, utterance in
             Entry(
-                utterance: utterance.identifier, audio: utterance.audio, reference: utterance.reference,
+                utterance: utterance.identifier, audio: utterance.audio, reference: utterance.writtenReference,
                 seconds: utterance.transcription.duration, file: utterance.isTooShort ? nil : fileName(index),
                 tags: utterance.tags)
         }

@@ -45,10 +45,12 @@ public enum TranscriptFormat: String, CaseIterable, Sendable {
     ///   - transcription: The transcription.
     ///   - path: The recording's name in the JSON formats.
     ///   - name: The recording's name in the time-stamped formats.
+    ///   - layout: The size of captions.
     ///   - body: Receives the text in pieces of any length; not called where the format has nothing to write.
     /// - Throws: An error of `body`.
     public func write(
-        _ transcription: Transcription, path: String, name: String, to body: (String) throws -> Void
+        _ transcription: Transcription, path: String, name: String, captions layout: CaptionLayout = CaptionLayout(),
+        to body: (String) throws -> Void
     ) throws {
         switch self {
         case .text:
@@ -61,12 +63,14 @@ public enum TranscriptFormat: String, CaseIterable, Sendable {
                 "words": .list(transcription.words),
             ]
             if self == .verboseJSON {
-                members["segments"] = .list(transcription.timed(as: path).captions())
+                members["segments"] = .list(transcription.timed(as: path).captions(layout).map(\.text))
                 members["characters"] = .list(transcription.characters)
             }
             try writeJSONLine(members, to: body)
         case .srt, .vtt, .ctm, .textgrid:
-            try TimedFormat(rawValue: rawValue)?.writer.write(transcription.timed(as: name), to: body)
+            var timed = transcription.timed(as: name)
+            timed.captionLayout = layout
+            try TimedFormat(rawValue: rawValue)?.writer.write(timed, to: body)
         }
     }
 }

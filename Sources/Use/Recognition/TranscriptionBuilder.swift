@@ -1,4 +1,5 @@
 import Foundation
+import W2VBase
 import W2VDecoding
 
 /// Groups labels into words as they arrive; keeps no more of a recording than its transcription needs.
@@ -55,18 +56,21 @@ struct TranscriptionBuilder: Sendable {
 
     private mutating func endWord() {
         guard !letters.isEmpty else { return }
-        if !text.isEmpty { text += writing.wordSeparator }
+        defer { letters.removeAll(keepingCapacity: true) }
         let written = writtenWords.flatMap { wordCount < $0.count ? $0[wordCount] : nil }
         wordCount += 1
-        let word = written ?? letters.map { writing.texts[$0.label] }.joined()
+        let word = writing.formed(written ?? letters.map { writing.texts[$0.label] }.joined())
+        guard !word.isEmpty else { return }
+        if !text.isEmpty { text += writing.wordSeparator }
         text += word
         if detail >= .words { words.append(timed(letters[...], as: word)) }
         if detail >= .characters {
             for index in letters.indices {
-                characters.append(timed(letters[index...index], as: writing.texts[letters[index].label]))
+                let character = writing.texts[letters[index].label]
+                guard !writing.isLeftOut(character, of: word) else { continue }
+                characters.append(timed(letters[index...index], as: character))
             }
         }
-        letters.removeAll(keepingCapacity: true)
     }
 
     private func timed(_ letters: ArraySlice<AlignedLabel>, as text: String) -> TimedText {

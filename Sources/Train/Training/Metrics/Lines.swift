@@ -6,9 +6,13 @@ import W2VObjectives
 /// Formats a training record as a line for people.
 func progressLine(_ record: TrainRecord, _ metrics: [Metric], _ sums: MetricSums, of total: Int) -> String {
     let fields = record.fields
-    var parts = ["update \(fields.update)/\(total)", "epoch \(fields.epoch + 1)", "loss \(short(fields.loss))"]
-    parts += metrics.compactMap { $0.text(in: sums) }
-    parts.append("gradient \(short(fields.gradNorm))")
+    // Numbers of equal width stand below each other.
+    var parts = [
+        "update \(padded("\(fields.update)", "\(total)".count))/\(total)", "epoch \(fields.epoch + 1)",
+        "loss \(padded(short(fields.loss)))",
+    ]
+    parts += metrics.compactMap { $0.text(in: sums, isPadded: true) }
+    parts.append("gradient \(padded(short(fields.gradNorm)))")
     if let scale = fields.lossScale { parts.append("loss scale \(short(scale))") }
     if let skipped = fields.skippedUpdates, skipped > 0 { parts.append("skipped \(skipped)") }
     parts.append("lr \(String(format: "%.2e", fields.lr))")
@@ -21,12 +25,13 @@ func progressLine(_ record: TrainRecord, _ metrics: [Metric], _ sums: MetricSums
 
 extension Metric {
     /// Formats the metric with its value for people; `nil` if it has no value or is not shown.
-    fileprivate func text(in sums: MetricSums) -> String? {
+    fileprivate func text(in sums: MetricSums, isPadded: Bool = false) -> String? {
         guard let label, let value = sums.value(name), value.isFinite else { return nil }
         if reduction == .histogram {
             return "\(Int(value)) of \(sums.bins(name).reduce(0) { $0 + $1.count }) \(label)"
         }
-        return format == .percent ? "\(label) \(short(value * 100)) %" : "\(label) \(short(value))"
+        let number = short(format == .percent ? value * 100 : value)
+        return "\(label) \(isPadded ? padded(number) : number)\(format == .percent ? " %" : "")"
     }
 }
 
@@ -52,7 +57,8 @@ func validationLine(
 ) -> String {
     let sums = result.statistics.metrics
     var parts = [
-        "validation after update \(update)" + (weights.map { " of \($0)" } ?? ""), manifest.name,
+        "validation after update \(update)" + (weights.map { " of \($0)" } ?? ""),
+        URL(fileURLWithPath: manifest.name).lastPathComponent,
         "loss \(short(result.statistics.meanLoss))",
     ]
     parts += metrics.compactMap { $0.text(in: sums) }
@@ -62,6 +68,11 @@ func validationLine(
     if isBest { parts.append("best so far") }
     parts.append("in \(ReadableText.duration(seconds))")
     return parts.joined(separator: " · ")
+}
+
+/// Returns a text with spaces before it, up to a width.
+private func padded(_ text: String, _ width: Int = 8) -> String {
+    String(repeating: " ", count: max(0, width - text.count)) + text
 }
 
 /// Formats a number with four significant digits.

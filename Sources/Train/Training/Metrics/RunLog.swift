@@ -38,6 +38,17 @@ final class RunLog {
         try events("train", [("recipe", .text("```yaml\n\(recipe)```"))], update: update)
     }
 
+    /// Writes the run's hyperparameters for TensorBoard's HParams page, which compares runs.
+    ///
+    /// - Parameters:
+    ///   - values: The recipe's keys and values.
+    ///   - update: The update that the job continues after.
+    /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
+    func write(hyperparameters values: [(key: String, value: HyperparameterValue)], update: Int) throws {
+        // In the folder above the series, so that the numbers of all of them belong to the run.
+        try events("", [("_hparams_/session_start_info", .hyperparameters(values))], update: update)
+    }
+
     /// The seconds of training that earlier jobs' lines record.
     var earlierSeconds: Double { lines.earlierSeconds }
     /// Number of their lines that could not be read and were dropped.
@@ -50,14 +61,16 @@ final class RunLog {
     ///   - series: The event files' folder; `nil` to write only the line.
     ///   - update: The update that it is about.
     ///   - histograms: Histograms to show with it.
+    ///   - texts: Texts to show with it.
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func write(
-        _ record: some Encodable, series: String?, update: Int, histograms: [(tag: String, Histogram)] = []
+        _ record: some Encodable, series: String?, update: Int, histograms: [(tag: String, Histogram)] = [],
+        texts: [(tag: String, value: EventFile.Value)] = []
     ) throws {
         try lines.write(record)
         guard let series, writesEvents else { return }
         let values = try scalars(record).map { (tag: $0.key, value: EventFile.Value.scalar($0.value)) }
-        try events(series, values + histograms.map { ($0.tag, .histogram($0.1)) }, update: update)
+        try events(series, values + histograms.map { ($0.tag, .histogram($0.1)) } + texts, update: update)
     }
 
     /// Writes histograms to the event files only.
@@ -76,7 +89,9 @@ final class RunLog {
         let isRepeated = repeatsValidation && series != "train"
         let file =
             try files[series]
-            ?? EventFile(folder.appendingPathComponent(series), after: self.update - (isRepeated ? 1 : 0))
+            ?? EventFile(
+                series.isEmpty ? folder : folder.appendingPathComponent(series),
+                after: self.update - (isRepeated ? 1 : 0))
         files[series] = file
         try file.write(values, update: update)
     }

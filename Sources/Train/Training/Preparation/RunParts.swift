@@ -61,6 +61,10 @@ extension RunPreparation {
         let log = try RunLog(
             place.folder.url, after: start.state.update, repeatsValidation: start.state.pendingValidation != nil,
             recipe: text, metrics: metrics, writesEvents: run.recipe.logging.tensorboard)
+        let recipe = run.recipe
+        try log.write(
+            hyperparameters: recipe.settings.map { ($0.name, HyperparameterValue($0.text(recipe))) },
+            update: start.state.update)
         if log.damagedLines > 0 {
             let file = place.folder.url.appendingPathComponent(TrainingLog.name).path
             logger.warning(

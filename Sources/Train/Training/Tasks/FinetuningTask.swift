@@ -206,6 +206,13 @@ final class FinetuningTask: TrainingTask {
                     let range = rows.lowerBound * labels.count..<rows.upperBound * labels.count
                     let spans = try decoder.decode(Array(scores[range]), labels: labels.count)
                     errors.add(reference: target, hypothesis: spans.map(\.label))
+                    let index = part.utteranceIndices[utterance]
+                    // The first of the manifest, whatever the order of batches is: the same ones every time.
+                    guard index < ValidationTally.mostExamples else { continue }
+                    result.examples.append(
+                        TextExample(
+                            index: index, name: "\(index + 1)", reference: labels.text(of: target),
+                            hypothesis: labels.text(of: spans.map(\.label))))
                 }
             }
         }
@@ -215,6 +222,7 @@ final class FinetuningTask: TrainingTask {
             errors.add(reference: try labels.encode(manifest, at: excluded.utterance), hypothesis: [])
         }
         result.statistics.metrics += errors.metrics
+        result.examples.sort { $0.index < $1.index }
         return result
     }
 

@@ -2,11 +2,11 @@
 public enum SubRip: TimedTextFormat {
     /// Writes captions.
     public static func write(_ transcript: TimedTranscript, to body: (String) throws -> Void) rethrows {
-        for (index, caption) in transcript.captions().enumerated() {
+        for (index, caption) in transcript.captions(transcript.captionLayout).enumerated() {
             try body(
                 (index == 0 ? "" : "\n")
-                    + "\(index + 1)\n\(clock(caption.start, separator: ",")) --> \(clock(caption.end, separator: ","))\n"
-                    + caption.text + "\n")
+                    + "\(index + 1)\n\(clock(caption.text.start, separator: ",")) --> "
+                    + "\(clock(caption.text.end, separator: ","))\n" + caption.lines.joined(separator: "\n") + "\n")
         }
     }
 }

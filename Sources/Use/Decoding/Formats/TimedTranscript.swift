@@ -35,6 +35,10 @@ public struct TimedTranscript: Sendable, Equatable, Codable {
     public var characters: [TimedText]
     /// The text between words in captions.
     public var wordSeparator = " "
+    /// The size of captions; it is not encoded.
+    public var captionLayout = CaptionLayout()
+
+    private enum CodingKeys: String, CodingKey { case name, duration, words, characters, wordSeparator }
 
     /// Makes a transcript.
     ///
@@ -52,32 +56,34 @@ public struct TimedTranscript: Sendable, Equatable, Codable {
 
     /// Groups words into captions for subtitle formats.
     ///
-    /// A caption ends where the next word would make it longer than `width` characters or `seconds`, and before a
-    /// pause.
+    /// A caption ends where the next word would not fit, and before a pause.
     ///
-    /// - Parameters:
-    ///   - width: The maximum number of characters; two lines of a television screen.
-    ///   - seconds: The maximum duration.
-    ///   - pause: The seconds of silence that end a caption.
-    public func captions(width: Int = 84, seconds: Double = 6, pause: Double = 1) -> [TimedText] {
-        var captions: [TimedText] = []
-        var counts: [Double] = []
-        for word in words {
-            if let last = captions.last, last.text.count + wordSeparator.count + word.text.count <= width,
-                word.end - last.start <= seconds,
-                word.start - last.end < pause
-            {
-                let index = captions.count - 1
-                captions[index].text += wordSeparator + word.text
-                captions[index].end = word.end
-                captions[index].confidence += word.confidence
-                counts[index] += 1
-            } else {
-                captions.append(word)
-                counts.append(1)
-            }
+    /// - Parameter layout: The size of captions.
+    /// - Returns: The captions in order of time.
+    public func captions(_ layout: CaptionLayout = CaptionLayout()) -> [Caption] {
+        var captions: [Caption] = []
+        var group: [TimedText] = []
+        func end() {
+            guard let first = group.first, let last = group.last else { return }
+            let words = group.map(\.text)
+            captions.append(
+                Caption(
+                    text: TimedText(
+                        text: words.joined(separator: wordSeparator), start: first.start, end: last.end,
+                        confidence: group.reduce(0) { $0 + $1.confidence } / Double(group.count)),
+                    lines: layout.lines(of: words, separator: wordSeparator)))
+            group = []
         }
-        for index in captions.indices { captions[index].confidence /= counts[index] }
+        for word in words {
+            if let first = group.first, let last = group.last,
+                word.end - first.start > layout.seconds || word.start - last.end >= layout.pause
+                    || !layout.fits(group.map(\.text) + [word.text], separator: wordSeparator)
+            {
+                end()
+            }
+            group.append(word)
+        }
+        end()
         return captions
     }
 }

@@ -5,10 +5,10 @@ public enum WebVTT: TimedTextFormat {
     /// Writes captions.
     public static func write(_ transcript: TimedTranscript, to body: (String) throws -> Void) rethrows {
         try body("WEBVTT\n")
-        for caption in transcript.captions() {
+        for caption in transcript.captions(transcript.captionLayout) {
             try body(
-                "\n\(clock(caption.start, separator: ".")) --> \(clock(caption.end, separator: "."))\n"
-                    + escaped(caption.text) + "\n")
+                "\n\(clock(caption.text.start, separator: ".")) --> \(clock(caption.text.end, separator: "."))\n"
+                    + escaped(caption.lines.joined(separator: "\n")) + "\n")
         }
     }
 

@@ -1,3 +1,4 @@
+import W2VBase
 import W2VFeatures
 import W2VRecognition
 
@@ -53,6 +54,16 @@ public struct ServedModel: Sendable {
         self.clusters = clusters
         self.recognizer = recognizer
         self.featurizer = featurizer
+    }
+
+    /// Returns the same model with its texts written in another form.
+    public func writing(in form: TextForm) -> ServedModel {
+        var model = ServedModel(
+            name: name, facts: facts, writesText: writesText, hasQuantizer: hasQuantizer, bytes: bytes,
+            clusters: clusters, recognizer: { [recognizer] in try await recognizer().writing(in: form) },
+            featurizer: featurizer)
+        model.takesHotWords = takesHotWords
+        return model
     }
 
     /// Describes a model that is handed over in memory.

@@ -36,23 +36,49 @@ const formats = {
 };
 
 /**
- * Groups words into captions, as the program does: one ends where the next word would make it longer than 84
- * characters or 6 s, and before a pause of a second.
+ * Groups words into captions, as the program does: one ends where the next word would not fit into two lines of 42
+ * characters or 6 s, and before a pause of a second. `text` has the lines.
  */
-export function captions(words, separator = " ", { width = 84, seconds = 6, pause = 1 } = {}) {
-  const captions = [];
+export function captions(words, separator = " ", { length = 42, lines = 2, seconds = 6, pause = 1 } = {}) {
+  const groups = [];
   for (const word of words) {
-    const last = captions.at(-1);
-    if (last && last.length + characters(separator) + characters(word.text) <= width && word.end - last.start <= seconds
-        && word.start - last.end < pause) {
-      last.text += separator + word.text;
-      last.length += characters(separator) + characters(word.text);
-      last.end = word.end;
+    const group = groups.at(-1);
+    const last = group?.at(-1);
+    if (group && word.end - group[0].start <= seconds && word.start - last.end < pause
+        && wrapped([...group, word], separator, length).length <= lines) {
+      group.push(word);
     } else {
-      captions.push({ text: word.text, length: characters(word.text), start: word.start, end: word.end });
+      groups.push([word]);
     }
   }
-  return captions;
+  return groups.map(group => ({
+    text: balanced(group, separator, length).join("\n"), start: group[0].start, end: group.at(-1).end,
+  }));
+}
+
+/** The lines of a caption, as equally long as its words allow. */
+function balanced(words, separator, length) {
+  const lines = wrapped(words, separator, length);
+  if (lines.length < 2) return lines;
+  let [shortest, longest] = [Math.max(1, ...words.map(word => characters(word.text))), length];
+  while (shortest < longest) {
+    const middle = Math.floor((shortest + longest) / 2);
+    if (wrapped(words, separator, middle).length > lines.length) shortest = middle + 1;
+    else longest = middle;
+  }
+  return wrapped(words, separator, shortest);
+}
+
+function wrapped(words, separator, length) {
+  const lines = [];
+  for (const { text } of words) {
+    if (lines.length && characters(lines.at(-1)) + characters(separator) + characters(text) <= length) {
+      lines[lines.length - 1] += separator + text;
+    } else {
+      lines.push(text);
+    }
+  }
+  return lines;
 }
 
 const segmenter = globalThis.Intl?.Segmenter && new Intl.Segmenter();

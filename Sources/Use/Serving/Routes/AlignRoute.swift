@@ -50,10 +50,8 @@ extension Route {
         do {
             aligned = try await core.align(upload, by: model, transcript: text)
         } catch let error as DecoderError {
-            let wantsCapitals = error.missing?.reasons.contains(.smallLetters) == true
             throw RequestError(
-                status: .unprocessableEntity, type: "unusable_text", error.problem,
-                wantsCapitals ? error.advice.map { $0 + " (uppercase=true)" } : error.advice, parameter: "text")
+                status: .unprocessableEntity, type: "unusable_text", error.problem, error.advice, parameter: "text")
         }
         aligned.name = upload.stem
         let finished = aligned

@@ -60,7 +60,7 @@ struct OpenAIVerboseTranscription: Encodable {
         duration = transcription.duration
         text = transcription.text
         if wanted.wantsSegments {
-            segments = transcription.timed(as: "").captions().enumerated().map { id, caption in
+            segments = transcription.timed(as: "").captions().map(\.text).enumerated().map { id, caption in
                 // JSON cannot represent infinity.
                 Segment(
                     id: id, seek: Int(caption.start * 100), start: caption.start, end: caption.end, text: caption.text,

@@ -10,6 +10,8 @@ final class EventFile {
         case histogram(Histogram)
         /// Text in Markdown.
         case text(String)
+        /// The values of hyperparameters with which a session starts (tensorboard/plugins/hparams/plugin_data.proto).
+        case hyperparameters([(key: String, value: HyperparameterValue)])
     }
 
     private let url: URL
@@ -108,6 +110,50 @@ final class EventFile {
                 tensor.add(8, text)
             }
             message.add(9) { $0.add(1) { $0.add(1, "text") } }
+        case .hyperparameters(let values):
+            message.add(9) { metadata in
+                metadata.add(1) { plugin in
+                    plugin.add(1, "hparams")
+                    // HParamsPluginData with a SessionStartInfo: a map of names to google.protobuf.Value.
+                    plugin.add(2) { data in
+                        data.add(3) { start in
+                            for (key, value) in values {
+                                start.add(1) { entry in
+                                    entry.add(1, key)
+                                    entry.add(2) { value.fill(&$0) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A value of TensorBoard's HParams page.
+enum HyperparameterValue: Equatable {
+    case number(Double)
+    case bool(Bool)
+    case text(String)
+
+    /// Reads a recipe's value.
+    init(_ text: String) {
+        if let number = Double(text), number.isFinite {
+            self = .number(number)
+        } else if text == "true" || text == "false" {
+            self = .bool(text == "true")
+        } else {
+            self = .text(text)
+        }
+    }
+
+    /// Fills a `google.protobuf.Value`.
+    fileprivate func fill(_ message: inout ProtocolBuffer) {
+        switch self {
+        case .number(let number): message.add(2, number)
+        case .text(let text): message.add(3, text)
+        case .bool(let truth): message.add(4, truth ? 1 : 0)
         }
     }
 }
