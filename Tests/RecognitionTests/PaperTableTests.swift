@@ -109,7 +109,7 @@ import W2VObjectives
         #expect(Set(model).subtracting(named).sorted() == [])
         // The page Options has every key; OptionsTests checks that.
         let options = try Self.text("Documentation/wav2vec2.docc/Options.md")
-            .components(separatedBy: "## What the recipes set")[0].components(separatedBy: "\n")
+            .components(separatedBy: "## Transformers")[0].components(separatedBy: "\n")
             .filter { $0.hasPrefix("| `") }.compactMap { Self.spans($0).first }
         #expect(options.count > 100)
         #expect(Set(options).subtracting(named).sorted() == [])
