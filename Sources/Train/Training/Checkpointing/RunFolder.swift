@@ -54,12 +54,12 @@ struct RunFolder {
         }
     }
 
-    /// Refuses a folder that holds a run.
+    /// Refuses a folder that holds a run. The messages of one that was refused before it began are no run.
     ///
     /// - Throws: ``TrainingError/outputNotEmpty(folder:)``.
     func requireEmpty() throws {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
-        guard names.allSatisfy({ $0 == begun.lastPathComponent }) else {
+        guard Set(names).isSubset(of: [begun.lastPathComponent, RunMessages.name]) else {
             throw TrainingError.outputNotEmpty(folder: url.path)
         }
     }
