@@ -1,7 +1,7 @@
 import Foundation
 import W2VTorch
 
-/// ``Adam`` in one pass over memory on a GPU.
+/// Adam in one pass over memory on a GPU.
 ///
 /// The kernel also scales the gradients, rounds the parameters for a half-precision module and clears the gradients,
 /// which would be four passes more.
