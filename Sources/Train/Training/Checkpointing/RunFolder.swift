@@ -54,7 +54,9 @@ struct RunFolder {
         }
     }
 
-    /// Refuses a folder that holds a run. The messages of one that was refused before it began are no run.
+    /// Refuses a folder that holds a run.
+    ///
+    /// The messages of one that was refused before it began are no run.
     ///
     /// - Throws: ``TrainingError/outputNotEmpty(folder:)``.
     func requireEmpty() throws {
