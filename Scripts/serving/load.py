@@ -158,10 +158,9 @@ async def mixed(server, classes, seconds):
 async def repeat(server, request, count, connections, reconnects=False):
     """Repeats a request; returns the duration of each, and the total, in seconds."""
     seconds, left = [], count
-    expected = None
 
     async def client():
-        nonlocal left, expected
+        nonlocal left
         connection = None
         while left > 0:
             left -= 1

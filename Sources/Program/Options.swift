@@ -110,7 +110,7 @@ struct CheckpointOptions: ParsableArguments {
         name: [.customShort("c"), .long],
         help: """
             Fine-tuned model: a folder of this program, a run or Hugging Face, a .pt file of fairseq or NVIDIA, or a \
-            name of the hub, such as facebook/wav2vec2-base-960h. (default: \(DefaultCheckpoint.variable))
+            name on the hub, such as facebook/wav2vec2-base-960h. (default: \(DefaultCheckpoint.variable))
             """,
         completion: .file())
     var checkpoint: String?
@@ -184,7 +184,7 @@ struct RecognitionSourceOptions: ParsableArguments {
         name: [.customShort("c"), .long],
         help: """
             Fine-tuned model: a folder of this program, a run or Hugging Face, a .pt file of fairseq or NVIDIA, or a \
-            name of the hub, such as facebook/wav2vec2-base-960h. (default: \(DefaultCheckpoint.variable))
+            name on the hub, such as facebook/wav2vec2-base-960h. (default: \(DefaultCheckpoint.variable))
             """,
         completion: .file())
     var checkpoint: String?

@@ -144,6 +144,13 @@ func asRanks<Result: Sendable>(
         #expect(try tensors.map { try $0.elements(Float.self) } == [[3], [3]])
     }
 
+    /// The failure watch ends a process whose collective has not ended in time.
+    @Test func lateCollectivesAreNoticed() {
+        #expect(FailureWatch.lateCollective([(nil, 10), (.seconds(9), 10)]) == nil)
+        let late = FailureWatch.lateCollective([(.seconds(9), 10), (.seconds(31), 30)])
+        #expect(late == "a collective has not ended after 31 seconds")
+    }
+
     @Test func everyProcessLearnsTheValuesOfAll() async throws {
         let results = try await asRanks(3) { cluster in
             let texts = try cluster.exchange(String(repeating: "é", count: 2 * cluster.rank))

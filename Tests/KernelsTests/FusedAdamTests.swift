@@ -113,15 +113,4 @@ import W2VBase
         try flat.clearGradients()
         #expect(try module.first.gradient()?.to(dtype: .float32).norm().item() == 0)
     }
-
-    @Test func squaresOfBothKindsOfGradients() throws {
-        let (module, flat) = try parameters(.bfloat16)
-        try addGradients(module, step: 0)
-        try flat.collectGradients()
-        try addGradients(module, step: 1)
-        let found = try withEmulatedDeviceKernels { try #require(try flat.deviceGradientSquares()).item() }
-        try flat.collectGradients()
-        let expected = try flat.gradients.to(dtype: .float64).squared().sum().item()
-        #expect(abs(found - expected) < 1e-6 * expected)
-    }
 }

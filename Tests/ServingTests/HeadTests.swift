@@ -145,7 +145,9 @@ import Testing
     }
 }
 
-/// A client that two threads use, one to send and one to receive.
+/// A client that two threads use.
+///
+/// `@unchecked Sendable` is safe: one thread only sends, the other only receives, and the two share no mutable state.
 struct Held: @unchecked Sendable {
     let value: TestClient
 

@@ -99,7 +99,7 @@ import W2VRecognition
         #expect(record.events.suffix(3) == ["dropped a", "load b", "loaded b"])
     }
 
-    /// Who has gone waits no longer, and the load goes on for others.
+    /// A canceled request stops waiting, and the load continues for others.
     @Test func aCanceledTaskStopsWaitingForALoad() async throws {
         let record = Record()
         let store = Self.store(["a"], record)

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 import W2VDecoding
@@ -161,12 +162,11 @@ import W2VInference
         #expect(deltas.compactMap { $0["delta"] as? String } == tokens)
     }
 
-    private final class Sent: @unchecked Sendable {
-        private let lock = NSLock()
-        private var data = Data()
+    private final class Sent: Sendable {
+        private let data = Mutex(Data())
 
-        func add(_ more: Data) { lock.withLock { data += more } }
-        var text: String { lock.withLock { String(decoding: data, as: UTF8.self) } }
+        func add(_ more: Data) { data.withLock { $0 += more } }
+        var text: String { data.withLock { String(decoding: $0, as: UTF8.self) } }
     }
 
     /// A client that leaves in the middle of a stream ends its work.

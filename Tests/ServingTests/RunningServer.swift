@@ -33,9 +33,15 @@ final class RunningServer: Sendable {
     var troubles: [String] { log.troubles.withLock { $0 } }
 
     /// The seconds of audio recognized so far, as `/metrics` has them.
-    var heardSeconds: Double {
+    var heardSeconds: Double { metric("audio_seconds_total") }
+
+    /// The requests that are not answered yet, as `/metrics` has them.
+    var openRequests: Double { metric("requests_open") }
+
+    /// A value of `/metrics`; -1 if there is none.
+    private func metric(_ name: String) -> Double {
         let lines = server.core.metrics.text(WaitingRoom.Counts(), uptime: 0).split(separator: "\n")
-        let line = lines.first { $0.hasPrefix("wav2vec2_audio_seconds_total ") }
+        let line = lines.first { $0.hasPrefix("wav2vec2_\(name) ") }
         return line?.split(separator: " ").last.flatMap { Double($0) } ?? -1
     }
 

@@ -88,7 +88,7 @@ import Testing
                 }
             }
             let header = ["Authorization": "Bearer \(key)"]
-            // What is open tells nothing about the models.
+            // Without a key, nothing about the models is revealed.
             #expect(try await Set(running.send("GET", "/health").json().keys) == ["status"])
             #expect(try await running.send("GET", "/health", headers: header).json()["model"] as? String == "small")
             #expect(try await running.send("POST", "/v1/transcribe", headers: header, audio).status == 200)

@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    /// Pings and empty messages are no input.
+    /// Pings and empty messages do not count as input.
     @Test func pingsAloneKeepNothingOpen() async throws {
         try await withServer {
             $0.stallSeconds = 1

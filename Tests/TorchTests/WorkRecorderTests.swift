@@ -85,7 +85,9 @@ import W2VKernels
             switch operation {
             case "an upload": _ = try Tensor([Float(1)]).to(device: tensor.device)
             // Another one with each input.
-            case "a constant": _ = try Tensor.constant("inputs", [calls.inputs.count], on: .cpu) { [1] }
+            case "a constant":
+                let constant = ShapeConstant("inputs", [calls.inputs.count]) { [1] }
+                _ = try constant(on: .cpu)
             case "a generator": _ = try Generator(seed: 1)
             case "a seed": try standard.seed(1)
             default: _ = try tensor.isFinite()

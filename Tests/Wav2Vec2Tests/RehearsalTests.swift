@@ -72,7 +72,6 @@ extension ProfileTests {
         }
         #expect(try saved([]) == (0, 0))
         let (first, extractor, forward) = try (saved(.firstLayer), saved(.extractor), saved(.feedForward))
-        print("kernels saved by keeping: \(first), \(extractor), \(forward)")
         #expect(first.kernels == 1 && forward.kernels == 2)
         // GELU alone is LibTorch's operator: with a view, ten of five layers.
         #expect(extractor == (10, 0))

@@ -74,6 +74,7 @@ struct DelimitedRows: ~Copyable {
         var fields: [String] = []
         var field: [UInt8] = []
         var position = 0
+        var isFieldStart = true
         var isQuoted = false
         while true {
             if isQuoted {
@@ -100,18 +101,13 @@ struct DelimitedRows: ~Copyable {
                 fields.append(String(decoding: field, as: UTF8.self))
                 field.removeAll(keepingCapacity: true)
                 if position == line.count { return fields }
-                position += 1
-                if position < line.count, line[position] == Self.quote {
-                    isQuoted = true
-                    position += 1
-                }
-            } else if position == 0, fields.isEmpty, line[position] == Self.quote {
-                isQuoted = true
-                position += 1
+                isFieldStart = true
             } else {
-                field.append(line[position])
-                position += 1
+                isQuoted = isFieldStart && line[position] == Self.quote
+                if !isQuoted { field.append(line[position]) }
+                isFieldStart = false
             }
+            position += 1
         }
     }
 }

@@ -1,6 +1,6 @@
 import W2VBase
 
-/// Symbols in labels that a model would probably better not learn: capitals beside small letters, punctuation, digits,
+/// Symbols in labels that a model should probably not learn: capitals beside small letters, punctuation, digits,
 /// separate accents.
 public struct LabelDoubts: Sendable, Equatable {
     /// Letters that occur in both cases, as capitals.
@@ -38,7 +38,7 @@ public struct LabelDoubts: Sendable, Equatable {
     ///
     /// - Parameter texts: The transcripts.
     public init(texts: some Sequence<String>) {
-        // Nearly all letters are ASCII: millions of transcripts are looked at byte by byte.
+        // Nearly all letters are ASCII, so that looking at bytes is fast enough for millions of transcripts.
         var hasASCII = [Bool](repeating: false, count: 128)
         var others: Set<Unicode.Scalar> = []
         for text in texts {
@@ -60,27 +60,25 @@ public struct LabelDoubts: Sendable, Equatable {
             }
             return shown.joined(separator: " ") + (symbols.count > 8 ? " and \(symbols.count - 8) others" : "")
         }
-        var sentences: [String] = []
-        if !inBothCases.isEmpty {
-            sentences.append(
-                "letters occur in both cases (\(list(inBothCases))), and a model learns each case separately; "
-                    + "\(Phrase.foldCase) if that is not intended")
-        }
-        if !punctuation.isEmpty {
-            sentences.append(
-                "the transcripts have punctuation (\(list(punctuation))), which is hardly heard; "
-                    + "\(Phrase.stripPunctuation) if that is not intended")
-        }
-        if !digits.isEmpty {
-            sentences.append(
-                "the transcripts have digits (\(list(digits))), which do not say how they are spoken; write numbers as "
-                    + "words")
-        }
-        if !accents.isEmpty {
-            sentences.append(
-                "accents are separate from their letters (\(list(accents))), so each is a symbol of its own; "
-                    + "\(Phrase.composeLetters) if that is not intended")
-        }
-        return sentences
+        let doubts: [(symbols: [String], problem: String, consequence: String)] = [
+            (
+                inBothCases, "letters occur in both cases",
+                ", and a model learns each case separately; \(Phrase.foldCase) if that is not intended"
+            ),
+            (
+                punctuation, "the transcripts have punctuation",
+                ", which is rarely audible; \(Phrase.stripPunctuation) if that is not intended"
+            ),
+            (
+                digits, "the transcripts have digits",
+                ", which do not show how they are spoken; write numbers as words"
+            ),
+            (
+                accents, "accents are separate from their letters",
+                ", so each is a symbol of its own; \(Phrase.composeLetters) if that is not intended"
+            ),
+        ]
+        return doubts.filter { !$0.symbols.isEmpty }
+            .map { "\($0.problem) (\(list($0.symbols)))\($0.consequence)" }
     }
 }

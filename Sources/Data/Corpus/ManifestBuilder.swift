@@ -67,11 +67,18 @@ public struct ManifestBuilder: Sendable {
 
     private func measure(_ paths: [String], in folder: URL) -> [Result<Int, any Error>] {
         ParallelMap.map(count: paths.count) { index in
-            let url = URL(fileURLWithPath: folder.path + "/" + paths[index])
-            return decodes
-                ? try AudioFile.read(url).count
-                : try AudioFile.info(url).sampleCount(at: AudioFile.modelSampleRate)
+            try Self.sampleCount(URL(fileURLWithPath: folder.path + "/" + paths[index]), decodes: decodes)
         }
+    }
+
+    /// Returns a recording's length in samples at the model's rate.
+    ///
+    /// - Parameters:
+    ///   - file: The recording.
+    ///   - decodes: Whether it is decoded to its end, rather than only its header read.
+    static func sampleCount(_ file: URL, decodes: Bool) throws -> Int {
+        if decodes { return try AudioFile.read(file).count }
+        return try AudioFile.info(file).sampleCount(at: AudioFile.modelSampleRate)
     }
 
     /// Lists a folder in which all recordings must be readable.

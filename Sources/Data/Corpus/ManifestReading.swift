@@ -148,10 +148,10 @@ extension Manifest {
         return withLabels(lines, labels: labels)
     }
 
-    /// What a model would probably better not learn from these labels.
+    /// The symbols of these labels that a model should probably not learn.
     public var labelDoubts: LabelDoubts {
         guard let labelLines else { return LabelDoubts(symbols: []) }
-        return LabelDoubts(texts: (0..<count).lazy.map { labelLines[$0] }.map { $0.replacing("|", with: " ") })
+        return LabelDoubts(texts: (0..<count).lazy.map { labelLines[$0] })
     }
 
     func withLabels(_ lines: PackedStrings, labels: String?) -> Manifest {

@@ -19,7 +19,7 @@ public enum Transcript {
     }
 
     /// Returns whether labels of this extension are made from a transcript: spelled, or as words.
-    static func isSpelled(_ labels: String) -> Bool { labels == "ltr" || labels == "wrd" }
+    static func isSpelled(_ labels: String) -> Bool { Manifest.transcriptLabels.contains(labels) }
 
     /// Appends the label line of a transcript: `ltr` spells it, `wrd` takes its words, any other extension takes it
     /// unchanged.

@@ -34,8 +34,7 @@ public struct TranscriptTable: Sendable {
     /// The names of columns that hold paths, the surest first.
     static let pathNames = [
         "path", "file_name", "filename", "file", "audio_path", "audio_filepath", "audio_file", "audio", "wav",
-        "wav_path",
-        "wav_filename", "clip",
+        "wav_path", "wav_filename", "clip",
     ]
     /// The names of columns that hold transcripts, the surest first.
     static let textNames = [
@@ -56,7 +55,7 @@ public struct TranscriptTable: Sendable {
     /// - Parameters:
     ///   - url: The file.
     ///   - columns: The columns to read; nil to find them by their usual names.
-    /// - Returns: The table; nil if `columns` is nil and the file is no table with known columns.
+    /// - Returns: The table; nil if `columns` is nil and the file is not a table with known columns.
     /// - Throws: `CorpusError` if the file cannot be read, or lacks the columns.
     public init?(_ url: URL, columns: Columns? = nil) throws {
         var isFolder: ObjCBool = false
@@ -66,7 +65,7 @@ public struct TranscriptTable: Sendable {
         do {
             first = try reader.next().map { String(decoding: $0, as: UTF8.self) } ?? ""
         } catch {
-            // Another reader knows better what is wrong with a file that is not UTF-8.
+            // Other readers describe better what is wrong with a file that is not UTF-8.
             guard columns != nil else { return nil }
             throw error
         }
@@ -286,11 +285,7 @@ public struct TranscriptTable: Sendable {
             let name = table[index].path
             guard let path = Self.recording(name, under: root) else { throw CorpusError.notFound(file: name) }
             let file = URL(fileURLWithPath: path.hasPrefix("/") ? path : root.path + "/" + path)
-            let count =
-                decodes
-                ? try AudioFile.read(file).count
-                : try AudioFile.info(file).sampleCount(at: AudioFile.modelSampleRate)
-            return (path, count)
+            return (path, try ManifestBuilder.sampleCount(file, decodes: decodes))
         }
         var (paths, tags) = (PackedStrings(), CarriedTags())
         var (counts, texts): ([Int], [String]) = ([], [])
@@ -334,7 +329,10 @@ public struct TranscriptTable: Sendable {
                 folder: url.path, count: report.unreadable.count, reason: "\(first.path): \(first.reason)")
         }
         guard let labels else { return report.manifest }
-        guard hasTexts, Transcript.isSpelled(labels) else { throw CorpusError.noTableTexts(table: url.path) }
+        guard hasTexts else { throw CorpusError.noTableTexts(table: url.path) }
+        guard Transcript.isSpelled(labels) else {
+            throw CorpusError.badOption(name: "labels", reason: "a table gives letters and words, not \(labels)")
+        }
         return try report.labeled(labels)
     }
 

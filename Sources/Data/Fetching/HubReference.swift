@@ -1,6 +1,6 @@
 import Foundation
 
-/// A model of the hub as people write it: `organization/model`, or `organization/model@revision`.
+/// A model on the hub as people write it: `organization/model`, or `organization/model@revision`.
 public struct HubReference: Equatable, Sendable {
     /// `organization/model`.
     public let name: String

@@ -62,7 +62,7 @@ public struct HubRepository: Equatable, Sendable {
         let header = token.map { "Authorization: Bearer \($0)" }
         let revisionAddress = join(endpoint, "api/models/\(name)/revision/\(escaped(revision))")
         var asking = monitor
-        // What the hub answers about the model is told by the error.
+        // The error below reports what went wrong, so the attempts need no warnings of their own.
         asking.logger.logLevel = .error
         let about: Revision
         do {

@@ -29,7 +29,7 @@ public struct ModelCache: Sendable {
     public struct Model: Equatable, Sendable {
         /// The folder, to be read as a checkpoint.
         public var folder: URL
-        /// The commit.
+        /// The commit; its first twelve digits if the model was already in the cache.
         public var commit: String
         /// The files; empty if the model was already in the cache.
         public var files: [FetchedFile]

@@ -59,66 +59,58 @@ public struct PublicModel: Equatable, Sendable {
     }
 
     private static let fairseq: [PublicModel] = [
-        file("wav2vec_small.pt", "BASE, LibriSpeech 960 h", Size.pretrainedBase),
-        file("wav2vec_small_10m.pt", "BASE, fine-tuned on 10 minutes", Size.base, .recognition),
-        file("wav2vec_small_100h.pt", "BASE, fine-tuned on 100 h", Size.base, .recognition),
-        file("wav2vec_small_960h.pt", "BASE, fine-tuned on 960 h", Size.base, .recognition),
-        file("libri960_big.pt", "LARGE, LibriSpeech 960 h", Size.pretrainedLarge),
-        file("wav2vec_big_10m.pt", "LARGE, fine-tuned on 10 minutes", Size.large, .recognition),
-        file("wav2vec_big_100h.pt", "LARGE, fine-tuned on 100 h", Size.large, .recognition),
-        file("wav2vec_big_960h.pt", "LARGE, fine-tuned on 960 h", Size.large, .recognition),
-        file("wav2vec_vox_new.pt", "LARGE, Libri-Light 60,000 h", Size.pretrainedLarge),
-        file("wav2vec_vox_10m_new.pt", "LARGE (Libri-Light), fine-tuned on 10 minutes", Size.large, .recognition),
-        file("wav2vec_vox_100h_new.pt", "LARGE (Libri-Light), fine-tuned on 100 h", Size.large, .recognition),
-        file("wav2vec2_vox_960h_new.pt", "LARGE (Libri-Light), fine-tuned on 960 h", Size.large, .recognition),
-        file("wav2vec_vox_10m_pl.pt", "LARGE (Libri-Light), self-training, 10 minutes", Size.large, .recognition),
-        file("wav2vec_vox_100h_pl.pt", "LARGE (Libri-Light), self-training, 100 h", Size.large, .recognition),
-        file("wav2vec_vox_960h_pl.pt", "LARGE (Libri-Light), self-training, 960 h", Size.large, .recognition),
-        file("xlsr_53_56k.pt", "XLSR-53, LARGE, 56,000 h", Size.pretrainedLarge, languages: "53 languages"),
-        file("xlsr2_300m.pt", "XLS-R 300M, 436,000 h", Size.pretrainedLarge, languages: "128 languages"),
-        file("xlsr2_960m_1000k.pt", "XLS-R 1B, 436,000 h", Size.oneBillion, languages: "128 languages"),
-        file("xlsr2_2B_1000k.pt", "XLS-R 2B, 436,000 h", Size.twoBillion, languages: "128 languages"),
+        model("wav2vec_small.pt", "BASE, LibriSpeech 960 h", Size.pretrainedBase),
+        model("wav2vec_small_10m.pt", "BASE, fine-tuned on 10 minutes", Size.base, .recognition),
+        model("wav2vec_small_100h.pt", "BASE, fine-tuned on 100 h", Size.base, .recognition),
+        model("wav2vec_small_960h.pt", "BASE, fine-tuned on 960 h", Size.base, .recognition),
+        model("libri960_big.pt", "LARGE, LibriSpeech 960 h", Size.pretrainedLarge),
+        model("wav2vec_big_10m.pt", "LARGE, fine-tuned on 10 minutes", Size.large, .recognition),
+        model("wav2vec_big_100h.pt", "LARGE, fine-tuned on 100 h", Size.large, .recognition),
+        model("wav2vec_big_960h.pt", "LARGE, fine-tuned on 960 h", Size.large, .recognition),
+        model("wav2vec_vox_new.pt", "LARGE, Libri-Light 60,000 h", Size.pretrainedLarge),
+        model("wav2vec_vox_10m_new.pt", "LARGE (Libri-Light), fine-tuned on 10 minutes", Size.large, .recognition),
+        model("wav2vec_vox_100h_new.pt", "LARGE (Libri-Light), fine-tuned on 100 h", Size.large, .recognition),
+        model("wav2vec2_vox_960h_new.pt", "LARGE (Libri-Light), fine-tuned on 960 h", Size.large, .recognition),
+        model("wav2vec_vox_10m_pl.pt", "LARGE (Libri-Light), self-training, 10 minutes", Size.large, .recognition),
+        model("wav2vec_vox_100h_pl.pt", "LARGE (Libri-Light), self-training, 100 h", Size.large, .recognition),
+        model("wav2vec_vox_960h_pl.pt", "LARGE (Libri-Light), self-training, 960 h", Size.large, .recognition),
+        model("xlsr_53_56k.pt", "XLSR-53, LARGE, 56,000 h", Size.pretrainedLarge, languages: "53 languages"),
+        model("xlsr2_300m.pt", "XLS-R 300M, 436,000 h", Size.pretrainedLarge, languages: "128 languages"),
+        model("xlsr2_960m_1000k.pt", "XLS-R 1B, 436,000 h", Size.oneBillion, languages: "128 languages"),
+        model("xlsr2_2B_1000k.pt", "XLS-R 2B, 436,000 h", Size.twoBillion, languages: "128 languages"),
     ]
 
     private static let huggingFace: [PublicModel] = [
-        folder("facebook/wav2vec2-base", "BASE, LibriSpeech 960 h", Size.pretrainedBase),
-        folder("facebook/wav2vec2-base-100h", "BASE, fine-tuned on 100 h", Size.base, .recognition),
-        folder("facebook/wav2vec2-base-960h", "BASE, fine-tuned on 960 h", Size.base, .recognition),
-        folder("facebook/wav2vec2-large", "LARGE, LibriSpeech 960 h", Size.pretrainedLarge),
-        folder("facebook/wav2vec2-large-960h", "LARGE, fine-tuned on 960 h", Size.large, .recognition),
-        folder("facebook/wav2vec2-large-lv60", "LARGE, Libri-Light 60,000 h", Size.pretrainedLarge),
-        folder(
+        model("facebook/wav2vec2-base", "BASE, LibriSpeech 960 h", Size.pretrainedBase),
+        model("facebook/wav2vec2-base-100h", "BASE, fine-tuned on 100 h", Size.base, .recognition),
+        model("facebook/wav2vec2-base-960h", "BASE, fine-tuned on 960 h", Size.base, .recognition),
+        model("facebook/wav2vec2-large", "LARGE, LibriSpeech 960 h", Size.pretrainedLarge),
+        model("facebook/wav2vec2-large-960h", "LARGE, fine-tuned on 960 h", Size.large, .recognition),
+        model("facebook/wav2vec2-large-lv60", "LARGE, Libri-Light 60,000 h", Size.pretrainedLarge),
+        model(
             "facebook/wav2vec2-large-960h-lv60", "LARGE (Libri-Light), fine-tuned on 960 h", Size.large, .recognition),
-        folder(
+        model(
             "facebook/wav2vec2-large-960h-lv60-self", "LARGE (Libri-Light), self-training, 960 h", Size.large,
             .recognition),
-        folder(
+        model(
             "facebook/wav2vec2-large-xlsr-53", "XLSR-53, LARGE, 56,000 h", Size.pretrainedLarge,
             languages: "53 languages"),
-        folder(
+        model(
             "facebook/wav2vec2-xls-r-300m", "XLS-R 300M, 436,000 h", Size.pretrainedLarge, languages: "128 languages"),
-        folder("facebook/wav2vec2-xls-r-1b", "XLS-R 1B, 436,000 h", Size.oneBillion, languages: "128 languages"),
-        folder("facebook/wav2vec2-xls-r-2b", "XLS-R 2B, 436,000 h", Size.twoBillion, languages: "128 languages"),
-        folder("facebook/hubert-large-ls960-ft", "HuBERT LARGE, fine-tuned on 960 h", Size.large, .recognition),
+        model("facebook/wav2vec2-xls-r-1b", "XLS-R 1B, 436,000 h", Size.oneBillion, languages: "128 languages"),
+        model("facebook/wav2vec2-xls-r-2b", "XLS-R 2B, 436,000 h", Size.twoBillion, languages: "128 languages"),
+        model("facebook/hubert-large-ls960-ft", "HuBERT LARGE, fine-tuned on 960 h", Size.large, .recognition),
     ]
 
-    /// A model of fairseq's publisher, whose license is that of fairseq.
-    private static func file(
+    /// Makes an entry: a file of fairseq, under fairseq's license, or a model on the hub.
+    private static func model(
         _ name: String, _ summary: String, _ parameters: Int, _ task: Task = .pretraining,
         languages: String = "English"
     ) -> PublicModel {
-        PublicModel(
-            name: name, form: .fairseq, summary: summary, task: task, languages: languages, license: "MIT",
-            parameters: parameters)
-    }
-
-    private static func folder(
-        _ name: String, _ summary: String, _ parameters: Int, _ task: Task = .pretraining,
-        languages: String = "English"
-    ) -> PublicModel {
-        PublicModel(
-            name: name, form: .huggingFace, summary: summary, task: task, languages: languages, license: "Apache-2.0",
-            parameters: parameters)
+        let isFile = name.hasSuffix(".pt")
+        return PublicModel(
+            name: name, form: isFile ? .fairseq : .huggingFace, summary: summary, task: task, languages: languages,
+            license: isFile ? "MIT" : "Apache-2.0", parameters: parameters)
     }
 
     /// Returns the well-known model that a mistyped name probably means; nil if none is similar.
@@ -151,7 +143,7 @@ public struct PublicModel: Equatable, Sendable {
         if let known = all.first(where: { $0.name == name || $0.name == name + ".pt" }) { return known }
         guard isHubName(name) else { return nil }
         return PublicModel(
-            name: name, form: .huggingFace, summary: "a model of the hub", task: .recognition, languages: "unknown")
+            name: name, form: .huggingFace, summary: "a model on the hub", task: .recognition, languages: "unknown")
     }
 
     /// Returns the files of a model in fairseq's form.

@@ -192,7 +192,7 @@ ct_error ct_work_on_end(ct_work handle, void *context, void (*ended)(void *), vo
 
 int ct_work_is_completed(ct_work handle) {
     int completed = 0;
-    // A work that fails has ended too; who waits for it gets the error.
+    // A collective that failed has ended, too; waiting for it returns the error.
     ct_error error = guarded([&] { completed = (*work(handle))->isCompleted() ? 1 : 0; });
     if (error == nullptr) return completed;
     ct_free(error);

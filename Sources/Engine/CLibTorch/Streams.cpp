@@ -18,27 +18,29 @@ c10::Stream unpacked(ct_stream stream) {
     return c10::Stream(c10::Stream::UNSAFE, deviceFrom(stream.device), stream.id);
 }
 
+/// Asks a device's guard for one of its streams.
+template <typename Find>
+ct_error findStream(int64_t device, ct_stream *result, Find &&find) {
+    return guarded([&] {
+        const c10::Device place = deviceFrom(device);
+        *result = packed(find(c10::impl::VirtualGuardImpl(place.type()), place));
+    });
+}
+
 }  // namespace
 
 ct_error ct_stream_take(int64_t device, ct_stream *result) {
-    return guarded([&] {
-        const c10::Device place = deviceFrom(device);
-        *result = packed(c10::impl::VirtualGuardImpl(place.type()).getStreamFromGlobalPool(place));
-    });
+    return findStream(
+        device, result, [](const auto &guard, c10::Device place) { return guard.getStreamFromGlobalPool(place); });
 }
 
 ct_error ct_stream_default(int64_t device, ct_stream *result) {
-    return guarded([&] {
-        const c10::Device place = deviceFrom(device);
-        *result = packed(c10::impl::VirtualGuardImpl(place.type()).getDefaultStream(place));
-    });
+    return findStream(
+        device, result, [](const auto &guard, c10::Device place) { return guard.getDefaultStream(place); });
 }
 
 ct_error ct_stream_current(int64_t device, ct_stream *result) {
-    return guarded([&] {
-        const c10::Device place = deviceFrom(device);
-        *result = packed(c10::impl::VirtualGuardImpl(place.type()).getStream(place));
-    });
+    return findStream(device, result, [](const auto &guard, c10::Device place) { return guard.getStream(place); });
 }
 
 ct_error ct_stream_make_current(ct_stream stream, ct_stream *before) {

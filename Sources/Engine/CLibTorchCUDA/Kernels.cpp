@@ -129,7 +129,7 @@ EXPORTED char *wav2vec2_cuda_launch(
     return exported([&] {
         static auto *const launch = FOUND(cuLaunchKernel);
         const OnDevice guard(device);
-        // More is granted to those only that ask for it, and not by every GPU.
+        // A kernel must ask for more, and not every GPU grants it.
         if (shared_bytes > 48 << 10)
             check(
                 FOUND(cuFuncSetAttribute)(

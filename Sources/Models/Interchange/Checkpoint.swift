@@ -78,7 +78,8 @@ public struct Checkpoint: Sendable {
     /// Opens a checkpoint of any format, detected by its content; the weights stay on disk until they are used.
     ///
     /// - Parameters:
-    ///   - url: A folder, also that of a run (``place(of:)``), a `.pt` file, or one file of weights in a folder of this program, such as `ema.safetensors`.
+    ///   - url: A folder, also that of a run (``place(of:)``), a `.pt` file, or one file of weights in a folder of this
+    ///     program, such as `ema.safetensors`.
     ///   - architecture: Another checkpoint of the same architecture, for a `.pt` file that does not contain its own.
     /// - Returns: The checkpoint, with its weights still on disk.
     /// - Throws: ``CheckpointError`` or a safetensors error, naming the file.

@@ -18,7 +18,7 @@ enum DefaultCheckpoint {
     static func require(_ given: String?) throws -> String {
         guard let model = given ?? name else {
             throw ValidationError(
-                "Give a model: --checkpoint with a path or a name of the hub, or the variable \(variable).")
+                "Give a model: --checkpoint with a path or a name on the hub, or the variable \(variable).")
         }
         return model
     }

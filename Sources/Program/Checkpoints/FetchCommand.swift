@@ -13,7 +13,7 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
             hub, with @revision if you like; --list shows well-known ones. A .pt file is written into the folder \
             OUTPUT, together with the dictionary if the model recognizes letters; for a model from the hub, OUTPUT \
             becomes the model's folder. Without --output, the model goes to the user's cache, where other commands \
-            find models of the hub by their names. The path to pass to other commands is printed.
+            find models on the hub by their names. The path to pass to other commands is printed.
 
             Every file from the hub is checked against its published checksum. fairseq publishes no checksums, so the \
             SHA-256 of the downloaded file is printed instead. An interrupted download continues where it stopped.
@@ -65,12 +65,21 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
         guard !list else { return }
         guard let name else { throw ValidationError("Name a model; --list shows the well-known ones.") }
         let reference = HubReference(name)
-        if reference == nil, PublicModel.named(name) == nil {
+        // A file's name is none on the hub, even if it has the form of one.
+        if reference == nil, PublicModel.named(name)?.form != .fairseq {
             let nearest = PublicModel.nearest(to: name).map { "; did you mean \($0.name)?" }
-            throw ValidationError("\(name) is no public model\(nearest ?? "; --list shows the well-known ones.")")
+            throw ValidationError("\(name) is not a public model\(nearest ?? "; --list shows the well-known ones.")")
         }
-        if let reference, revision != nil, reference.name != name {
-            throw ValidationError("\(name) names a revision already: leave --revision out.")
+        if let revision {
+            guard let reference else {
+                throw ValidationError("--revision is for models on the hub; \(name) has no revisions.")
+            }
+            guard reference.name == name else {
+                throw ValidationError("\(name) names a revision already: leave --revision out.")
+            }
+            guard HubReference("\(name)@\(revision)") != nil else {
+                throw ValidationError("--revision \(revision) is not the name of a branch, a tag or a commit.")
+            }
         }
         try FetchingOptions.validate(mirrors, option: "--mirror")
         try FetchingOptions.validate(endpoint.map { [$0] } ?? [], option: "--endpoint")
@@ -81,10 +90,9 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
         guard let name else { return }
         let monitor = FetchingOptions.monitor(StopSignal())
         let summary: Summary
-        if let written = HubReference(name) {
-            let reference = HubReference(written.name + "@" + (revision ?? written.revision)) ?? written
+        if let reference = HubReference(revision.map { "\(name)@\($0)" } ?? name) {
             summary = try fetchFolder(reference, into: output.map(fileURL), monitor)
-        } else if let model = PublicModel.named(name) {
+        } else if let model = PublicModel.named(name), model.form == .fairseq {
             let place = output.map(fileURL) ?? PublicModelFetcher().cache.fairseqFolder
             summary = try fetchFile(model, into: place, monitor)
         } else {
@@ -127,6 +135,10 @@ struct FetchCommand: ParsableCommand, LoggingCommand {
     ) throws -> Summary {
         let fetcher = PublicModelFetcher()
         let repository = fetcher.repository(reference, endpoint: endpoint)
+        if fetcher.isOffline, output == nil, let found = fetcher.cache.find(reference) {
+            return summary(reference, found.lastPathComponent, in: found, [])
+        }
+        try fetcher.requireOnline(repository)
         let downloader = fetching.downloader()
         guard let output else {
             let model = try fetcher.cache.fetch(repository, renews: true, with: downloader, monitor: monitor) {

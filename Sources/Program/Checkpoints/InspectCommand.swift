@@ -11,9 +11,8 @@ struct InspectCommand: ParsableCommand, LoggingCommand {
         commandName: "inspect",
         abstract: "Show what a checkpoint contains, without loading its weights.",
         discussion: """
-            PATH is a checkpoint's folder, a run's folder (its best/ is shown), a .pt file from fairseq or NVIDIA, or a name \
-            of the hub. \
-            Tensors are listed under fairseq's names, whatever the format.
+            PATH is a checkpoint's folder, a run's folder (its best/ is shown), a .pt file from fairseq or NVIDIA, or a \
+            name on the hub. Tensors are listed under fairseq's names, whatever the format.
 
             Examples:
               wav2vec2 checkpoint inspect pretrained/best

@@ -2,10 +2,10 @@ import Foundation
 import W2VBase
 import W2VFetching
 
-/// Returns the place of a model that is named on the command line: a path, or a name of the hub.
+/// Returns the place of a model that is named on the command line: a path, or a name on the hub.
 ///
 /// An existing file or folder is what is meant. A name of the form `organization/model` or `organization/model@revision`
-/// is looked up in the user's cache, and fetched into it the first time; what is fetched is told on standard error.
+/// is looked up in the user's cache, and fetched into it the first time; the download is reported on standard error.
 ///
 /// - Parameter text: The argument.
 /// - Throws: `CommandError` for a path that does not exist, `FetchError` for a model that cannot be fetched.
@@ -18,23 +18,19 @@ func modelURL(_ text: String) throws -> URL {
         }
         throw CommandError(
             .input, "\(text): there is no such file or folder",
-            nearest ?? "give a checkpoint's folder, a .pt file, or a name of the hub (organization/model)")
+            nearest ?? "give a checkpoint's folder, a .pt file, or a name on the hub (organization/model)")
     }
-    // A mistyped path in a folder that is here must not be asked for in the network.
-    guard PublicModel.all.contains(where: { $0.name == reference.name }) || !isFolder(reference.organization) else {
+    // A mistyped path in an existing folder must not be looked up on the hub.
+    let isWellKnown = PublicModel.all.contains { $0.name == reference.name }
+    guard isWellKnown || !TranscriptionInputs.isFolder(reference.organization) else {
         throw CommandError(
             .input, "\(text): there is no such file or folder in \(reference.organization)",
-            "check the path; a model of the hub is fetched by wav2vec2 checkpoint fetch \(text)")
+            "check the path; a model on the hub is fetched by wav2vec2 checkpoint fetch \(text)")
     }
     return try PublicModelFetcher().folder(of: reference)
 }
 
-private func isFolder(_ path: String) -> Bool {
-    var isFolder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
-}
-
-/// Fetches models of the hub into the user's cache, with the hub's own environment variables.
+/// Fetches models on the hub into the user's cache, with the hub's own environment variables.
 struct PublicModelFetcher {
     private let environment: [String: String]
     /// The cache.
@@ -56,6 +52,20 @@ struct PublicModelFetcher {
                 ?? HubRepository.publicEndpoint, token: environment["HF_TOKEN"])
     }
 
+    /// Whether `HF_HUB_OFFLINE` forbids asking the hub.
+    var isOffline: Bool {
+        ["1", "true", "yes", "on"].contains(environment["HF_HUB_OFFLINE"]?.lowercased() ?? "")
+    }
+
+    /// Refuses to ask the hub if `HF_HUB_OFFLINE` forbids it.
+    ///
+    /// - Throws: `FetchError.hubUnreachable`.
+    func requireOnline(_ repository: HubRepository) throws {
+        guard isOffline else { return }
+        throw FetchError.hubUnreachable(
+            name: repository.name, endpoint: repository.endpoint, reason: "HF_HUB_OFFLINE is set")
+    }
+
     /// Returns a model's folder in the cache, and fetches the model if it is not there.
     ///
     /// - Throws: `FetchError`.
@@ -65,16 +75,13 @@ struct PublicModelFetcher {
             return found
         }
         let repository = self.repository(reference)
-        if ["1", "true", "yes", "on"].contains(environment["HF_HUB_OFFLINE"]?.lowercased() ?? "") {
-            throw FetchError.hubUnreachable(
-                name: reference.name, endpoint: repository.endpoint, reason: "HF_HUB_OFFLINE is set")
-        }
-        // Until Ctrl-C ends the program, nothing else has begun; the partial files stay.
+        try requireOnline(repository)
+        // Ctrl-C may simply end the program: nothing else is running yet, and partial files are kept.
         let monitor = FetchMonitor(
             report: { progress in Console.progress("\(progress)") }, logger: Console.logger("fetching"))
         var options = FetchOptions()
         options.agent = "wav2vec2/\(Program.version)"
-        // Somebody waits for the answer: without a network it should come soon.
+        // The user is waiting: without a network the command should fail soon.
         (options.connectTimeout, options.rounds) = (.seconds(10), 3)
         let model = try cache.fetch(repository, with: Downloader(options: options), monitor: monitor) {
             content, folder, missing in Self.announce(reference.name, content, folder, missing)
@@ -87,7 +94,7 @@ struct PublicModelFetcher {
         return model.folder
     }
 
-    /// Tells what will be fetched, under which license, and where to.
+    /// Reports what will be fetched, under which license, and where it will be stored.
     static func announce(_ name: String, _ content: HubRepository.Listing, _ folder: URL, _ missing: Int) {
         let part = missing < content.bytes ? ", of which \(ReadableText.size(missing)) are missing" : ""
         Console.log.info(

@@ -53,7 +53,7 @@ struct DictionaryCommand: ParsableCommand, LoggingCommand {
         let file = fileURL(output)
         try makeFolder(of: file)
         try dictionary.write(to: file, replaces: force)
-        if ["ltr", "wrd"].contains(labels) {
+        if Manifest.transcriptLabels.contains(labels) {
             for sentence in LabelDoubts(symbols: dictionary.symbols.dropFirst(LabelDictionary.specials.count)).sentences
             {
                 Console.log.warning("\(sentence)")

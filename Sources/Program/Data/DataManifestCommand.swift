@@ -139,14 +139,17 @@ struct ManifestCommand: ParsableCommand, LoggingCommand {
         let file = folder.appendingPathComponent("metadata.csv")
         return FileManager.default.fileExists(atPath: file.path) ? file : nil
     }
+}
 
-    private func isPlainFolder(_ url: URL) throws -> Bool {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
-            throw CorpusError.notFound(file: url.path)
-        }
-        return isFolder.boolValue && !FileManager.default.fileExists(atPath: url.appendingPathComponent("wav.scp").path)
+/// Returns whether a source is a folder of recordings, and not Kaldi's.
+///
+/// - Throws: `CorpusError.notFound`.
+func isPlainFolder(_ url: URL) throws -> Bool {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+        throw CorpusError.notFound(file: url.path)
     }
+    return isFolder.boolValue && !FileManager.default.fileExists(atPath: url.appendingPathComponent("wav.scp").path)
 }
 
 /// `wav2vec2 data combine`: combines several lists into one.

@@ -14,7 +14,7 @@ struct FeatureModelOptions: ParsableArguments {
         name: [.customShort("c"), .long],
         help: """
             Model, pre-trained or fine-tuned: a folder of this program, a run or Hugging Face, a .pt file of fairseq or \
-            NVIDIA, or a name of the hub, such as facebook/wav2vec2-base. (default: \(DefaultCheckpoint.variable))
+            NVIDIA, or a name on the hub, such as facebook/wav2vec2-base. (default: \(DefaultCheckpoint.variable))
             """, completion: .file())
     var checkpoint: String?
 

@@ -20,13 +20,14 @@ struct CommandTree: Decodable {
     var arguments: [Argument]?
     var subcommands: [CommandTree]?
 
-    /// The long options' names.
-    var options: [String] { names("long") }
+    /// The names of the long options that the help shows.
+    var options: [String] { names("long", in: (arguments ?? []).filter { $0.shouldDisplay != false }) }
 
-    /// Whether there is an option of a name on the command line: `--set`, `-c`.
+    /// Whether there is an option of a name on the command line, also one that the help does not show: `--set`, `-c`.
     func has(_ option: String) -> Bool {
         option.hasPrefix("--")
-            ? options.contains(String(option.dropFirst(2))) : names("short").contains(String(option.dropFirst()))
+            ? names("long", in: arguments ?? []).contains(String(option.dropFirst(2)))
+            : names("short", in: arguments ?? []).contains(String(option.dropFirst()))
     }
 
     /// Whether an option takes a value.
@@ -35,9 +36,8 @@ struct CommandTree: Decodable {
         return (arguments ?? []).contains { $0.kind == "option" && ($0.names ?? []).contains { $0.name == name } }
     }
 
-    private func names(_ kind: String) -> [String] {
-        (arguments ?? []).filter { $0.shouldDisplay != false }.flatMap { $0.names ?? [] }.filter { $0.kind == kind }
-            .map(\.name)
+    private func names(_ kind: String, in arguments: [Argument]) -> [String] {
+        arguments.flatMap { $0.names ?? [] }.filter { $0.kind == kind }.map(\.name)
     }
 
     /// The commands below this one, by their words.

@@ -3,7 +3,7 @@ import W2VTraining
 
 /// What is wrong with a command line, in words that say what to type instead.
 ///
-/// The parser reports what is missing before what is misspelt, so `--chekpoint x` would be told as a missing
+/// The parser reports what is missing before what is misspelt, so it would report `--chekpoint x` as a missing
 /// `--checkpoint`.
 struct UsageDiagnosis: Equatable {
     /// A sentence without a full stop.
@@ -55,10 +55,9 @@ struct UsageDiagnosis: Equatable {
     private static func commandMeant(
         by word: String, in tree: CommandTree, at place: [String], of program: CommandTree
     ) -> String? {
-        let words = place.isEmpty ? word.lowercased() : ""
-        if let other = otherCommands[words] { return other }
+        if place.isEmpty, let other = otherCommands[word.lowercased()] { return other }
         let names = (tree.subcommands ?? []).map(\.commandName)
-        // A command of a group, without the group; a name alone is nearer than that.
+        // The word may be a command of a group, without the group; a similar name at this place comes first.
         let nested = program.all().filter { $0.count > 1 && $0.last == word }.map { $0.joined(separator: " ") }
         let near = names.nearest(to: word).map { (place + [$0]).joined(separator: " ") }
         return near ?? (nested.isEmpty ? nil : nested.joined(separator: " or "))

@@ -17,11 +17,7 @@ struct AlignmentCorpus {
     ///
     /// - Throws: `CorpusError`.
     init(_ url: URL) throws {
-        var isFolder: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
-        if exists, isFolder.boolValue,
-            !FileManager.default.fileExists(atPath: url.appendingPathComponent("wav.scp").path)
-        {
+        if try isPlainFolder(url) {
             let report = try ManifestBuilder().build(url)
             let texts = try report.train.availableTranscriptsBeside()
             let there = texts.indices.filter { texts[$0] != nil }
@@ -40,7 +36,7 @@ struct AlignmentCorpus {
             failures = report.unreadable.map { "\($0.path): \($0.reason)" }
             return
         }
-        // Words are as they are written, and letters are sometimes folded.
+        // Words keep their spelling; letters are often in one case.
         let kind = try Manifest.hasLabels(url, labels: "wrd") ? "wrd" : "ltr"
         let list = try Manifest.read(url, labels: kind)
         try list.validate()

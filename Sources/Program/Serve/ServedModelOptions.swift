@@ -39,7 +39,7 @@ struct ServedModelOptions: ParsableArguments {
         name: [.customShort("c"), .long],
         help: ArgumentHelp(
             """
-            Model: a folder of this program, a run or Hugging Face, a .pt file of fairseq or NVIDIA, or a name of the \
+            Model: a folder of this program, a run or Hugging Face, a .pt file of fairseq or NVIDIA, or a name on the \
             hub. Repeatable, each with the name by which requests choose it; the folder's name if none is given. \
             (default: \(DefaultCheckpoint.variable))
             """, valueName: "name=path"), completion: .file())

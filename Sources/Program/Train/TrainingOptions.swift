@@ -35,7 +35,7 @@ struct TrainingOptions: ParsableArguments {
 
     @Option(
         help: """
-            Checkpoint to start from: a folder, also a run's, a .pt file from fairseq or NVIDIA, or a name of the hub, \
+            Checkpoint to start from: a folder, also a run's, a .pt file from fairseq or NVIDIA, or a name on the hub, \
             such as facebook/wav2vec2-base; fine-tuning also keeps a recognizer's output layer.
             """,
         completion: .file())

@@ -45,17 +45,21 @@ final class FailureWatch: Sendable {
         while !isStopped.load(ordering: .relaxed) {
             beat()
             if let cause = rendezvous.causeElsewhere(patience: 0) { return endAfterGrace(cause) }
-            if let late = lateCollective() { return end(cause(of: late)) }
+            let collectives = groups.withLock { $0 }.map { ($0.longestUnfinished, $0.timeout) }
+            if let late = Self.lateCollective(collectives) { return end(cause(of: late)) }
             if rendezvous.isUnreachable { return }
             Thread.sleep(forTimeInterval: Self.period)
         }
     }
 
-    /// Returns a description of a collective that has not ended in time, for which no thread of this process waits.
-    private func lateCollective() -> String? {
-        groups.withLock { $0 }.lazy.compactMap { group in
-            group.longestUnfinished.flatMap { $0 / .seconds(1) > group.timeout ? $0 : nil }
-        }.first.map { "a collective has not ended after \(Int($0 / .seconds(1))) seconds" }
+    /// Returns a description of the first collective that has not ended in time; no thread of this process waits for it.
+    ///
+    /// - Parameter groups: For each group, how long its oldest collective has been running, and how many seconds it may.
+    static func lateCollective(_ groups: [(unfinished: Duration?, timeout: Double)]) -> String? {
+        let seconds = groups.lazy.compactMap { group in
+            group.unfinished.map { $0 / .seconds(1) }.flatMap { $0 > group.timeout ? $0 : nil }
+        }
+        return seconds.first.map { "a collective has not ended after \(Int($0)) seconds" }
     }
 
     /// A process's progress.

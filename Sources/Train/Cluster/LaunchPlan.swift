@@ -66,7 +66,7 @@ public struct LaunchPlan: Sendable {
         return environment
     }
 
-    /// The variable with the processors of a process, such as `0-7,16-23`; a person may set it to `all`.
+    /// The variable with the processors of a process, such as `0-7,16-23`; users may set it to `all`.
     fileprivate static let processorsKey = "WAV2VEC2_PROCESSORS"
 
     func arguments(attempt: Int) -> [String] {
@@ -76,7 +76,8 @@ public struct LaunchPlan: Sendable {
 
 /// Ends this process when its launcher is gone, for any reason, so that orphans do not remain.
 ///
-/// The process has time to save, as after a signal. It also moves to the processors that the launcher chose for it. Does nothing for a process that was not started by a ``Launcher``.
+/// The process has time to save, as after a signal. It also moves to the processors that the launcher chose for it.
+/// Does nothing for a process that was not started by a ``Launcher``.
 public func endWithLauncher() {
     guard let text = ProcessInfo.processInfo.environment["WAV2VEC2_LAUNCHER"], let launcher = Int32(text) else {
         return

@@ -19,8 +19,8 @@ public enum TrainingOutcome: Sendable, Equatable {
 
 /// Trains a model: the loop, with logging, validation and saving.
 ///
-/// Everything runs on the calling thread, except that other threads decode audio, prepare micro-batches for a GPU, and write
-/// checkpoints.
+/// Everything runs on the calling thread, except that other threads decode audio, prepare micro-batches for a GPU, and
+/// write checkpoints.
 public final class Trainer {
     let recipe: Recipe
     let task: any TrainingTask
@@ -38,7 +38,7 @@ public final class Trainer {
     private let progress: (String, Double) -> Void
     private let messages: RunMessages
     private let lastEpochOfJob: Int?
-    /// Whether it has been told that recorded steps are hardly ever replayed.
+    /// Whether it has warned that recorded steps are hardly ever replayed.
     var hasWarnedOfShapes = false
     private let lock: RunLock?
 

@@ -137,11 +137,9 @@ extension Trainer {
         } else {
             sentences.append("weights: those of the last update, in \(place.relativePath)")
         }
-        let next: Phrase = labels == nil ? .fineTuneResult(place.relativePath) : .useResult(place.relativePath)
+        let next: Phrase = task.dictionary == nil ? .fineTuneResult(place.relativePath) : .useResult(place.relativePath)
         return sentences + ["next: \(next)"]
     }
-
-    private var labels: LabelDictionary? { task.dictionary }
 
     /// Writes the line about a held-out set's result.
     ///

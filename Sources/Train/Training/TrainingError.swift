@@ -67,9 +67,8 @@ public enum TrainingError: ExplainedError, Equatable {
     /// Usage, input or failure.
     public var kind: ErrorKind {
         switch self {
-        case .noLists, .badWeight, .weightedValidation, .tooFewStates, .indivisibleUpdate,
-            .otherTask,
-            .unsummable, .missingObjectives, .outputNotEmpty, .lastIsGone, .recipeChanged, .dataChanged:
+        case .noLists, .badWeight, .weightedValidation, .tooFewStates, .indivisibleUpdate, .otherTask, .unsummable,
+            .missingObjectives, .outputNotEmpty, .lastIsGone, .recipeChanged, .dataChanged:
             .usage
         case .unknownLists, .notFiniteWeights, .nothingToValidate, .labelsExceedFrames, .emptyTranscripts,
             .noDictionary, .otherData:

@@ -154,7 +154,7 @@ public struct Evaluator: Sendable {
     }
 
     private static func unwritable(_ utterances: [EvaluatedUtterance], _ writing: LabelWriting) -> UnwritableText {
-        // What the comparison folds is no fault of the dictionary.
+        // A difference that the comparison folds is not an error of the dictionary.
         let texts = utterances.lazy.map { utterance -> (identifier: String, reference: String) in
             (
                 utterance.identifier,

@@ -87,7 +87,7 @@ struct LabelWriting: Sendable {
     /// - Returns: The word, in lower case if the style asks for it, and in the form's case; a Greek sigma then depends on
     ///   its position in the word.
     func cased(_ text: String) -> String {
-        form.casing(lowercases ? text.lowercased(with: Locale(identifier: "en_US_POSIX")) : text)
+        form.casing(lowercases ? TextForm(letterCase: .lower)(text) : text)
     }
 
     /// Returns a word without what the form does not write; empty for punctuation alone.
@@ -106,7 +106,7 @@ struct LabelWriting: Sendable {
     /// Returns a compared text in the letters of the labels, as far as the form folds their differences.
     ///
     /// - Parameter text: A text in the form.
-    /// - Returns: The text, each word in the first of its forms that the labels can spell.
+    /// - Returns: The text, each word in the first spelling that the labels allow.
     func folded(_ text: String) -> String {
         let words = words(in: text).map { word in
             guard alphabet.labels(of: word) == nil else { return word }

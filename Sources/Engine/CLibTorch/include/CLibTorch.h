@@ -188,7 +188,7 @@ ct_error ct_stream_take(int64_t device, ct_stream *result);
 ct_error ct_stream_default(int64_t device, ct_stream *result);
 /// This thread's current stream of a device.
 ct_error ct_stream_current(int64_t device, ct_stream *result);
-/// Makes a stream this thread's current one, and tells which one was.
+/// Makes a stream this thread's current one, and returns the previous one.
 ct_error ct_stream_make_current(ct_stream stream, ct_stream *before);
 /// An event that happens when a stream has done all work queued so far.
 ct_error ct_event_record(ct_stream stream, ct_event *result);
@@ -212,7 +212,7 @@ ct_error ct_generator_set_state(ct_generator generator, ct_tensor state);
 
 // MARK: The meta device
 
-/// Gives LibTorch's meta device the operators of a training step that it lacks; the process cannot take it back.
+/// Gives LibTorch's meta device the operators of a training step that it lacks; this cannot be undone within the process.
 ct_error ct_complete_meta_device(void);
 
 // MARK: Opaque objects of LibTorch's custom classes

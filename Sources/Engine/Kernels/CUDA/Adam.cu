@@ -44,32 +44,6 @@ __device__ inline void adam(
     }
 }
 
-/// Each block's sum of the squared gradients, which are the sum of both kinds.
-template <class T>
-__device__ inline void gradient_squares(
-    const float *gradients, const T *rounded_gradients, double *parts, int64 count) {
-    const int64 step = (int64)gridDim.x * ADAM_THREADS * ADAM_WIDTH;
-    double total = 0;
-    for (int64 i = ((int64)blockIdx.x * ADAM_THREADS + threadIdx.x) * ADAM_WIDTH; i < count; i += step) {
-        float g[ADAM_WIDTH], fresh[ADAM_WIDTH] = {};
-        read(gradients + i, g);
-        if (rounded_gradients) read(rounded_gradients + i, fresh);
-#pragma unroll
-        for (int k = 0; k < ADAM_WIDTH; k++) {
-            const double x = g[k] + fresh[k];
-            total += x * x;
-        }
-    }
-    total = warp_sum(total);
-    __shared__ double shared[ADAM_THREADS / 32];
-    if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = total;
-    __syncthreads();
-    if (threadIdx.x > 0) return;
-    total = 0;
-    for (int warp = 0; warp < ADAM_THREADS / 32; warp++) total += shared[warp];
-    parts[blockIdx.x] = total;
-}
-
 #define PARAMETERS(T)                                                                                                 \
     (float *values, float *first, float *second, float *gradients, T *rounded, T *rounded_gradients,                  \
      const double *gradient_scale, const float *skipped, int64 count, float rate, float kept, double beta1,           \
@@ -78,9 +52,4 @@ KERNEL_OF_EACH_FORMAT(
     adam, ADAM_THREADS, PARAMETERS,
     (values, first, second, gradients, rounded, rounded_gradients, gradient_scale, skipped, count, rate, kept, beta1,
      beta2, epsilon))
-#undef PARAMETERS
-
-#define PARAMETERS(T) (const float *gradients, const T *rounded_gradients, double *parts, int64 count)
-KERNEL_OF_EACH_FORMAT(
-    gradient_squares, ADAM_THREADS, PARAMETERS, (gradients, rounded_gradients, parts, count))
 #undef PARAMETERS

@@ -21,11 +21,11 @@ struct BlockConvolution {
     /// Prepares the convolution of segments with a weight [channels, channels / groups, kernel].
     ///
     /// - Parameter block: The rows of a block; nil for the number that is best on a large GPU.
-    init(_ segments: SpacedSegments, _ lengths: [Int], weight: Tensor, groups: Int, block: Int? = nil) throws {
+    init(_ segments: SpacedSegments, weight: Tensor, groups: Int, block: Int? = nil) throws {
         let kernel = weight.size(2)
         (self.groups, self.width, self.kernel) = (groups, weight.size(1), kernel)
-        places = try .constant("spaced rows", [kernel] + lengths, on: weight.device) { segments.rowsInSignal }
-        starts = try .constant("spaced windows", [kernel] + lengths, on: weight.device) { segments.windowOfRow }
+        places = try segments.rowConstant(on: weight.device)
+        starts = try segments.windowConstant(on: weight.device)
         func window(_ block: Int) -> Int { (block + kernel - 1 + block - 1) / block * block }
         // A window begins at each row of the signal except the last kernel − 1.
         let results = max(1, segments.signalRows - kernel + 1)
@@ -152,12 +152,11 @@ extension Tensor {
     public func convolvedByBlocks(
         withinSegments lengths: [Int], _ weight: Tensor, bias: Tensor, groups: Int, block: Int? = nil
     ) throws -> Tensor {
-        let spaced = SpacedSegments(lengths, gap: weight.size(2) / 2)
+        let spaced = SpacedSegments(lengths, kernel: weight.size(2))
         guard rank == 2, size(0) == spaced.rows, weight.size(0) == size(1), weight.size(1) * groups == size(1) else {
             throw TorchError.shape(
                 "\(self) and \(weight) do not go together with \(spaced.rows) rows in segments and \(groups) groups")
         }
-        return try BlockConvolution(spaced, lengths, weight: weight, groups: groups, block: block)(
-            self, weight, bias: bias)
+        return try BlockConvolution(spaced, weight: weight, groups: groups, block: block)(self, weight, bias: bias)
     }
 }

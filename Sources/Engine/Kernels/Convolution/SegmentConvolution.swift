@@ -7,8 +7,12 @@ struct SpacedSegments {
     let gap: Int
     /// The number of rows of all segments, and of the signal.
     let (rows, signalRows): (Int, Int)
+    /// What determines the constants: the kernel's size, and the rows of each segment.
+    private let shape: [Int]
 
-    init(_ lengths: [Int], gap: Int) {
+    /// Spaces segments for a kernel of some rows.
+    init(_ lengths: [Int], kernel: Int) {
+        let gap = kernel / 2
         var (row, window) = (0, 0)
         var places: [(rows: Range<Int>, window: Int)] = []
         for length in lengths {
@@ -17,22 +21,17 @@ struct SpacedSegments {
             window += length + gap
         }
         (self.places, self.gap, rows, signalRows) = (places, gap, row, window + gap)
+        shape = [kernel] + lengths
     }
 
     /// The first row of each row's window: its place in the signal minus `gap`.
-    var windowOfRow: [Int] { places.flatMap { Array($0.window..<$0.window + $0.rows.count) } }
+    private var windowOfRow: [Int] { places.flatMap { Array($0.window..<$0.window + $0.rows.count) } }
 
     /// The place of each row in the signal.
-    var rowsInSignal: [Int] { windowOfRow.map { $0 + gap } }
-}
+    var rowConstant: ShapeConstant { ShapeConstant("spaced rows", shape) { windowOfRow.map { $0 + gap } } }
 
-/// Returns the place of each row in the spaced signal, and the row at which its window begins.
-func spacedConstants(_ lengths: [Int], kernel: Int) -> (rows: ShapeConstant, windows: ShapeConstant) {
-    let spaced = SpacedSegments(lengths, gap: kernel / 2)
-    return (
-        ShapeConstant("spaced rows", [kernel] + lengths) { spaced.rowsInSignal },
-        ShapeConstant("spaced windows", [kernel] + lengths) { spaced.windowOfRow }
-    )
+    /// The row of the signal at which each row's window begins.
+    var windowConstant: ShapeConstant { ShapeConstant("spaced windows", shape) { windowOfRow } }
 }
 
 extension Tensor {
@@ -50,7 +49,7 @@ extension Tensor {
         withinSegments lengths: [Int], _ weight: Tensor, bias: Tensor, groups: Int
     ) throws -> Tensor {
         let kernel = weight.size(2)
-        let spaced = SpacedSegments(lengths, gap: kernel / 2)
+        let spaced = SpacedSegments(lengths, kernel: kernel)
         guard rank == 2, size(0) == spaced.rows else {
             throw TorchError.shape("\(self) does not have the \(spaced.rows) rows of the segments to convolve")
         }
@@ -89,15 +88,15 @@ extension Tensor {
     ) throws -> Tensor {
         let (channels, kernel) = (size(1), weight.size(2))
         let width = channels / groups
-        let spaced = SpacedSegments(lengths, gap: kernel / 2)
+        let spaced = SpacedSegments(lengths, kernel: kernel)
         var size = 512
         while size < 4 * kernel { size *= 2 }
         let step = size - kernel + 1
         // A window begins at each row of the signal except the last kernel − 1.
         let windows = max(1, spaced.signalRows - kernel + 1)
         let blocks = (windows + step - 1) / step
-        let constants = spacedConstants(lengths, kernel: kernel)
-        let signal = try to(dtype: .float32).placingRows(at: constants.rows(on: device), in: (blocks - 1) * step + size)
+        let signal = try to(dtype: .float32)
+            .placingRows(at: spaced.rowConstant(on: device), in: (blocks - 1) * step + size)
         let frequencies = size / 2 + 1
         // [groups · frequencies, blocks, inputs] times [groups · frequencies, inputs, outputs].
         let inputs = try signal.unfolded(0, size: size, step: step).realSpectrum(size)
@@ -108,6 +107,6 @@ extension Tensor {
         let outputs = try inputs.matmul(filters).viewed(groups, frequencies, blocks, width).permuted(2, 0, 3, 1)
             .reshaped(blocks, channels, frequencies).realSignal(size).narrowed(2, 0..<step)
             .transposed(1, 2).reshaped(blocks * step, channels)
-        return try (outputs.takingRows(constants.windows(on: device)) + bias.to(dtype: .float32)).to(dtype: dtype)
+        return try (outputs.takingRows(spaced.windowConstant(on: device)) + bias.to(dtype: .float32)).to(dtype: dtype)
     }
 }

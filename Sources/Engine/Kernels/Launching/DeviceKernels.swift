@@ -26,7 +26,7 @@ enum DeviceKernels {
     /// All kernels, which determine the program's source text.
     static var all: [any DeviceKernel.Type] {
         [
-            AdamKernel.self, GradientSquaresKernel.self,
+            AdamKernel.self,
             ColumnSumsKernel.self, JoinThirdsKernel.self,
             ContrastKernel.self, ContrastBackwardKernel.self,
             GELUDropoutKernel.self, GELUDropoutBackwardKernel.self, GELUDropoutBackwardSumsKernel.self,

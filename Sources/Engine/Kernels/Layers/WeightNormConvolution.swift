@@ -30,8 +30,8 @@ public final class WeightNormConvolution: Module {
 
     /// Returns the constants that the layer reads on a device.
     public func shapeConstants(withinSegments lengths: [Int]) -> [ShapeConstant] {
-        let (rows, windows) = spacedConstants(lengths, kernel: direction.size(2))
-        return [rows, windows]
+        let spaced = SpacedSegments(lengths, kernel: direction.size(2))
+        return [spaced.rowConstant, spaced.windowConstant]
     }
 
     /// Applies `Tensor.convolved(withinSegments:_:bias:groups:)` with this weight: [rows, channels] to the same shape.

@@ -20,7 +20,9 @@ public struct ResidualStream {
 public struct Branch {
     /// The output.
     public let values: Tensor
-    /// The bias that was added last, unrecorded: whoever reads the output adds its gradient; nil if there is none.
+    /// The bias that was added last without being recorded; nil if there is none.
+    ///
+    /// The reader of the output has to compute its gradient.
     public let bias: Tensor?
 
     /// Makes a branch.

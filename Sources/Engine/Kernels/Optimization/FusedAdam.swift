@@ -63,21 +63,6 @@ public final class FusedAdam: QueuedOptimizer {
     }
 }
 
-extension FlatParameters {
-    /// Returns the sum of this process's squared gradients, those included that have not been collected yet.
-    ///
-    /// - Returns: An FP64 scalar; nil where there are no others, or the kernel does not support the buffers.
-    /// - Throws: `TorchError.operation` if the kernel cannot be started.
-    public func deviceGradientSquares() throws -> Tensor? {
-        guard let lowered, masters.fitsDeviceKernels else { return nil }
-        let own = try gradients.rows(own)
-        let parts = try Tensor.empty([AdamKernel.blocks(own.count)], dtype: .float64, device: own.device)
-        try GradientSquaresKernel(gradients: own, roundedGradients: lowered.gradients.rows(self.own), parts: parts)
-            .launch()
-        return try parts.sum()
-    }
-}
-
 extension KernelSource {
     fileprivate static let adam = KernelSource("Adam.cu", PackageResources.Adam_cu)
 }
@@ -104,9 +89,6 @@ struct AdamKernel: DeviceKernel {
     /// The elements that a thread processes at a time.
     private static let width = 4
 
-    /// Returns the number of blocks: about eight for each multiprocessor of a large GPU.
-    static func blocks(_ count: Int) -> Int { min((count + width * threads - 1) / (width * threads), 1056) }
-
     static let name = "adam"
     static let source = KernelSource.adam
     static let threads = 256
@@ -119,22 +101,9 @@ struct AdamKernel: DeviceKernel {
         .int64("count", \.values.count), .float("rate", \.rate), .float("kept", \.kept),
         .double("beta1", \.options.beta1), .double("beta2", \.options.beta2), .float("epsilon", \.options.epsilon),
     ]
-    var shape: KernelShape { KernelShape(grid: (Self.blocks(values.count), 1), threads: Self.threads) }
-}
-
-/// Each block's sum of the squared gradients, FP64 [blocks].
-struct GradientSquaresKernel: DeviceKernel {
-    /// FP32 [elements].
-    let gradients: Tensor
-    let roundedGradients: Tensor
-    let parts: Tensor
-
-    static let name = "gradient_squares"
-    static let source = KernelSource.adam
-    static let threads = AdamKernel.threads
-    static let parameters: [KernelParameter<Self>] = [
-        .reads("gradients", as: .float, \.gradients), .reads("rounded_gradients", \.roundedGradients),
-        .writes("parts", as: .double, \.parts), .int64("count", \.gradients.count),
-    ]
-    var shape: KernelShape { KernelShape(grid: (parts.count, 1), threads: Self.threads) }
+    /// About eight blocks for each multiprocessor of a large GPU.
+    var shape: KernelShape {
+        let elements = Self.width * Self.threads
+        return KernelShape(grid: (min((values.count + elements - 1) / elements, 1056), 1), threads: Self.threads)
+    }
 }

@@ -26,7 +26,7 @@ public final class Generator: @unchecked Sendable {
         self.init(adopting: made)
     }
 
-    /// Returns the device of a generator: the meta device has none of its own.
+    /// Returns the device whose generator serves a device: the meta device has no generator, and uses the CPU's.
     private static func place(_ device: Device) -> Device { device == .meta ? .cpu : device }
 
     /// LibTorch's default generator, which operators use when no other is given.

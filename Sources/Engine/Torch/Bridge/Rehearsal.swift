@@ -44,7 +44,7 @@ public enum Rehearsal {
         return counted != 0 && counted == thread
     }
 
-    /// Counts this thread's calls while `body` runs, which takes longer for it; backward passes on the meta device run on
+    /// Counts this thread's calls while `body` runs, which slows it down; backward passes on the meta device run on
     /// the thread that starts them.
     ///
     /// - Throws: Any error of `body`; `TorchError.operation` when LibTorch cannot be observed.

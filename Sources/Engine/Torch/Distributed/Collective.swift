@@ -1,8 +1,8 @@
 import CW2VLibTorch
 
-/// A collective's place in its library.
+/// A collective that c10d runs.
 ///
-/// `@unchecked Sendable` is safe: the handle never changes, and c10d's works may be asked from any thread.
+/// `@unchecked Sendable` is safe: the handle never changes, and any thread may ask c10d whether a collective has ended.
 final class CollectiveWork: @unchecked Sendable {
     fileprivate let handle: ct_work
     /// The time of its start.
@@ -32,8 +32,8 @@ public final class Collective {
 
     /// Waits for the end; afterward the tensors hold the result.
     ///
-    /// On a GPU the work that is issued next waits, and the host does not: a process that is gone shows when a result is
-    /// read (``ProcessGroup/longestUnfinished``).
+    /// On a GPU only later work waits, not the host: whether a process is gone shows when a result is read, or in
+    /// ``ProcessGroup/longestUnfinished``.
     ///
     /// - Throws: `TorchError.communication` if a process is gone or time runs out.
     public func wait() throws {

@@ -204,7 +204,7 @@ public final class ProcessGroup: @unchecked Sendable {
             let own = CollectiveWork(adopting: work)
             if waitsOnDevice {
                 unfinished.withLock { all in
-                    // They end in order. Nobody else may ask for a while.
+                    // They end in order, and are dropped here, too: ``longestUnfinished`` may never be read.
                     all.removeFirst(all.prefix { $0.hasEnded }.count)
                     all.append(own)
                 }

@@ -10,14 +10,6 @@ final class DeviceConstants: Sendable {
         let shape: [Int]
         let dtype: DType
         let device: Device
-
-        init(purpose: String, shape: [Int], dtype: DType, device: Device) {
-            (self.purpose, self.shape, self.dtype, self.device) = (purpose, shape, dtype, device)
-        }
-
-        init(_ constant: ShapeConstant, on device: Device) {
-            self.init(purpose: constant.purpose, shape: constant.shape, dtype: constant.dtype, device: device)
-        }
     }
 
     /// The constants that some work uses: recorded work holds only their addresses, and cannot upload any.
@@ -89,26 +81,8 @@ final class DeviceConstants: Sendable {
     }
 }
 
-extension Tensor {
-    /// Returns integers that a shape determines.
-    ///
-    /// On a device, and in recorded work, the tensor is cached and shared: it must not be written to.
-    ///
-    /// - Parameter purpose: The meaning of the numbers; together with `shape` it determines them.
-    /// - Returns: [count].
-    /// - Throws: Any error of `make`; `TorchError.recording` if recorded work uses it without having used it before.
-    public static func constant(
-        _ purpose: String, _ shape: [Int], as dtype: DType = .int64, on device: Device, make: () throws -> [Int]
-    ) throws -> Tensor {
-        let key = DeviceConstants.Key(purpose: purpose, shape: shape, dtype: dtype, device: device)
-        if let work = RecordedWork.current {
-            return try work.constant(key) { try DeviceConstants.shared.tensor(key, make: make) }
-        }
-        guard device != .cpu else {
-            let made = try Tensor(make()).to(dtype: dtype)
-            if UploadLog.isNew(purpose, shape, dtype) { UploadLog.note(made) }
-            return made
-        }
-        return try DeviceConstants.shared.tensor(key, make: make)
+extension DeviceConstants.Key {
+    init(_ constant: ShapeConstant, on device: Device) {
+        self.init(purpose: constant.purpose, shape: constant.shape, dtype: constant.dtype, device: device)
     }
 }

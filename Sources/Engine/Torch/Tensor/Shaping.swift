@@ -17,7 +17,10 @@ extension Tensor {
     public static func empty(_ shape: [Int], dtype: DType = .float32, device: Device = .cpu) throws -> Tensor {
         try create(ATen.empty, shape, dtype, device)
     }
-    /// Returns uninitialized host memory; page-locked, which needs a GPU, it can be copied there while the host goes on.
+    /// Returns an uninitialized tensor in host memory.
+    ///
+    /// - Parameter isPinned: Whether the memory is page-locked, so that copies to and from a GPU do not block the host.
+    ///   This needs a GPU.
     static func empty(_ shape: [Int], dtype: DType, isPinned: Bool) throws -> Tensor {
         try ATen.empty(.ints(shape), .dtype(dtype), .none, .device(.cpu), .bool(isPinned))
     }

@@ -1,45 +1,37 @@
 import CW2VLibTorch
 
-/// A queue of a GPU's work beside the one in which a model computes (a CUDA stream).
+/// A queue of a GPU's work (a CUDA stream).
 ///
-/// `@unchecked Sendable` is safe: the value never changes, and CUDA's streams take work from any thread.
+/// `@unchecked Sendable` is safe: the value never changes, and any thread may queue work in a CUDA stream.
 package final class DeviceStream: @unchecked Sendable {
     private let stream: ct_stream
 
-    /// Takes a stream of a GPU.
+    private init?(_ device: Device, _ find: (Int64, UnsafeMutablePointer<ct_stream>?) -> ct_error?) throws {
+        guard case .cuda = device else { return nil }
+        var found = ct_stream()
+        try TorchError.check(find(device.packed, &found))
+        stream = found
+    }
+
+    /// Takes a stream of a GPU beside the one in which a model computes.
     ///
     /// - Returns: `nil` for a device without streams.
     /// - Throws: `TorchError.operation` if the driver refuses.
-    package init?(beside device: Device) throws {
-        guard case .cuda = device else { return nil }
-        var taken = ct_stream()
-        try TorchError.check(ct_stream_take(device.packed, &taken))
-        stream = taken
-    }
+    package convenience init?(beside device: Device) throws { try self.init(device) { ct_stream_take($0, $1) } }
 
-    /// Takes a GPU's default stream.
+    /// Finds a GPU's default stream.
     ///
     /// - Returns: `nil` for a device without streams.
     /// - Throws: `TorchError.operation` if the driver refuses.
-    init?(defaultOf device: Device) throws {
-        guard case .cuda = device else { return nil }
-        var taken = ct_stream()
-        try TorchError.check(ct_stream_default(device.packed, &taken))
-        stream = taken
-    }
+    convenience init?(defaultOf device: Device) throws { try self.init(device) { ct_stream_default($0, $1) } }
 
-    /// Takes this thread's current stream of a GPU.
+    /// Finds this thread's current stream of a GPU.
     ///
     /// - Returns: `nil` for a device without streams.
     /// - Throws: `TorchError.operation` if the driver refuses.
-    init?(currentOf device: Device) throws {
-        guard case .cuda = device else { return nil }
-        var taken = ct_stream()
-        try TorchError.check(ct_stream_current(device.packed, &taken))
-        stream = taken
-    }
+    convenience init?(currentOf device: Device) throws { try self.init(device) { ct_stream_current($0, $1) } }
 
-    /// Queues the work of `body` here, as far as this thread starts it.
+    /// Runs `body` with this stream as the current one of this thread.
     package func run<Result>(_ body: () throws -> Result) throws -> Result {
         var before = ct_stream()
         try TorchError.check(ct_stream_make_current(stream, &before))
@@ -60,7 +52,8 @@ package final class DeviceStream: @unchecked Sendable {
 
 /// The end of work that was queued in a stream.
 ///
-/// `@unchecked Sendable` is safe: the handle never changes, and an event is recorded once, before it is shared.
+/// `@unchecked Sendable` is safe: the handle never changes, the event is recorded before it is shared, and any thread
+/// may wait for a CUDA event.
 package final class DeviceEvent: @unchecked Sendable {
     private let handle: ct_event
 
@@ -81,8 +74,9 @@ package final class DeviceEvent: @unchecked Sendable {
 }
 
 extension Tensor {
-    /// Announces that this thread's current stream uses a tensor of another stream: its memory, once freed, is not
-    /// reused before that stream has done its work so far.
+    /// Tells LibTorch that this thread's current stream uses a tensor of another stream.
+    ///
+    /// Once the tensor is freed, its memory is not reused before the current stream has done the work queued so far.
     package func useInCurrentStream() throws {
         guard case .cuda = device else { return }
         try withHandle { try TorchError.check(ct_tensor_use_on_current_stream($0)) }

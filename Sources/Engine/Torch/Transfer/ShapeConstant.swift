@@ -19,10 +19,20 @@ public struct ShapeConstant: Sendable {
 
     /// Returns the integers: [count].
     ///
-    /// On a device the tensor is cached and shared: it must not be written to.
+    /// On a device, and in recorded work, the tensor is cached and shared: it must not be written to.
     ///
-    /// - Throws: `TorchError.operation` if memory runs out.
+    /// - Throws: `TorchError.operation` if memory runs out; `TorchError.recording` if recorded work uses the constant
+    ///   without having used it before.
     public func callAsFunction(on device: Device) throws -> Tensor {
-        try .constant(purpose, shape, as: dtype, on: device, make: make)
+        let key = DeviceConstants.Key(self, on: device)
+        if let work = RecordedWork.current {
+            return try work.constant(key) { try DeviceConstants.shared.tensor(key, make: make) }
+        }
+        guard device != .cpu else {
+            let made = try Tensor(make()).to(dtype: dtype)
+            if UploadLog.isNew(purpose, shape, dtype) { UploadLog.note(made) }
+            return made
+        }
+        return try DeviceConstants.shared.tensor(key, make: make)
     }
 }

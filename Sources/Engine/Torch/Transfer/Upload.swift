@@ -114,7 +114,9 @@ public final class Upload {
             let tensor =
                 switch constant.dtype {
                 case .int32: try add(numbers.map(Int32.init))
-                default: try add(numbers).to(dtype: constant.dtype)
+                case .int64: try add(numbers)
+                // A conversion would read the block before the copy has filled it.
+                default: throw TorchError.operation("constants of \(constant.dtype) cannot be uploaded")
                 }
             self.constants.append((constant, tensor))
         }

@@ -14,18 +14,21 @@ final class FusedFeedForward: FeedForward {
 
     override func callAsFunction(_ input: Tensor, _ mode: Mode, keeping kept: KeptActivations) throws -> Tensor {
         mode.isTraining
-            ? try contract(
-                geluOf: expand, input, dropout: dropout, mode, keepsActivation: kept.contains(.feedForward))
-            : try contract(expand.withGELU(input))
+            ? try trained(input, mode, keeping: kept, recordsBias: true) : try contract(expand.withGELU(input))
     }
 
     override func branch(
         _ input: Tensor, recordsBias: Bool, _ mode: Mode, keeping kept: KeptActivations
     ) throws -> Branch {
         guard mode.isTraining, !recordsBias else { return try Branch(self(input, mode, keeping: kept)) }
-        let values = try contract(
-            geluOf: expand, input, dropout: dropout, mode, recordsBias: false,
+        return Branch(try trained(input, mode, keeping: kept, recordsBias: false), unrecordedBias: contract.bias)
+    }
+
+    private func trained(
+        _ input: Tensor, _ mode: Mode, keeping kept: KeptActivations, recordsBias: Bool
+    ) throws -> Tensor {
+        try contract(
+            geluOf: expand, input, dropout: dropout, mode, recordsBias: recordsBias,
             keepsActivation: kept.contains(.feedForward))
-        return Branch(values, unrecordedBias: contract.bias)
     }
 }

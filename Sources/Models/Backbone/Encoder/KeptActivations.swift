@@ -16,7 +16,7 @@ public struct KeptActivations: OptionSet, Sendable, Hashable {
     /// The outputs of GELU and dropout in the feed-forward blocks.
     public static let feedForward = KeptActivations(rawValue: 4)
     /// All of them.
-    public static let all: KeptActivations = [.firstLayer, .extractor, .feedForward]
+    public static let all = KeptActivations(inOrder)
     /// Each of them, those that save most per byte first.
     public static let inOrder: [KeptActivations] = [.firstLayer, .extractor, .feedForward]
 

@@ -63,7 +63,7 @@ public struct SpanMasking: Sendable, Equatable {
     /// A row of fewer than two elements is not masked, and is ignored by the rule of equal counts.
     ///
     /// With a fixed ``count``, every row masks ``fixedCount(_:)`` elements, whatever the other rows do. Spans are drawn
-    /// one after the other until so many are masked; the last one is cut where the number is reached.
+    /// one after the other until that many are masked; the last one is cut where the number is reached.
     ///
     /// - Parameters:
     ///   - lengths: The elements of each row.

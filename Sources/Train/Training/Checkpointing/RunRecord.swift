@@ -106,18 +106,8 @@ public struct RunRecord: Codable, Sendable, Equatable {
     public static func read(from folder: URL) throws -> RunRecord? {
         let file = folder.appendingPathComponent(name)
         guard let data = FileManager.default.contents(atPath: file.path) else { return try ofLastState(in: folder) }
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        struct Version: Decodable { var formatVersion: Int }
         do {
-            let version = try decoder.decode(Version.self, from: data).formatVersion
-            guard version <= newestFormat else {
-                throw TrainingError.damagedState(
-                    path: file.path,
-                    reason: "a newer version of this program wrote it (format \(version), and this one reads format "
-                        + "\(newestFormat))", advice: "continue with that version")
-            }
-            return try decoder.decode(RunRecord.self, from: data)
+            return try VersionedJSON.decode(RunRecord.self, from: data, in: file, newest: newestFormat)
         } catch is DecodingError {
             throw TrainingError.damagedState(
                 path: file.path, reason: "it is damaged",
@@ -152,11 +142,8 @@ public struct RunRecord: Codable, Sendable, Equatable {
     /// - Throws: ``TrainingError/cannotWrite(file:reason:)``.
     func write(to folder: URL) throws {
         let file = folder.appendingPathComponent(Self.name)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
         do {
-            let json = try encoder.encode(self)
+            let json = try VersionedJSON.encode(self)
             try AtomicFile.write(to: file) { try $0.append(json + Data("\n".utf8)) }
         } catch {
             throw TrainingError.cannotWrite(file: file.path, reason: systemReason(error))

@@ -65,13 +65,7 @@ struct TrainingState: Codable {
     var threads: Int?
 
     func write(to folder: URL) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        // A metric may be infinite even if the loss is finite.
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        let json = try encoder.encode(self)
+        let json = try VersionedJSON.encode(self)
         try AtomicFile.write(to: folder.appendingPathComponent(Self.name)) { try $0.append(json) }
     }
 
@@ -80,20 +74,8 @@ struct TrainingState: Codable {
         guard let data = FileManager.default.contents(atPath: url.path) else {
             throw TrainingError.damagedState(path: folder.path, reason: "\(name) is missing or cannot be read")
         }
-        struct Version: Decodable { var formatVersion: Int }
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         do {
-            let version = try decoder.decode(Version.self, from: data).formatVersion
-            guard version <= newestFormat else {
-                throw TrainingError.damagedState(
-                    path: url.path,
-                    reason: "a newer version of this program wrote it (format \(version), and this one reads format "
-                        + "\(newestFormat))", advice: "continue with that version")
-            }
-            let state = try decoder.decode(TrainingState.self, from: data)
+            let state = try VersionedJSON.decode(TrainingState.self, from: data, in: url, newest: newestFormat)
             for (key, value, least) in [
                 ("update", state.update, 0), ("epoch", state.epoch, 0), ("position", state.position, 0),
                 ("effective_batch", state.effectiveBatch, 1),

@@ -91,7 +91,6 @@ extension Recipe {
             requiredBatchSizeMultiple: batching.requiredBatchSizeMultiple, batchSize: batching.batchSize,
             crop: batching.crop, requiredSequenceLengthMultiple: batching.requiredSeqLenMultiple,
             cropGroup: batching.cropGroup, cropGrid: batching.cropGrid, receptiveField: receptiveField,
-            hop: model.convFeatureLayers.hop,
-            skipInvalid: batching.skipInvalidSizeInputs)
+            hop: model.convFeatureLayers.hop, skipInvalid: batching.skipInvalidSizeInputs)
     }
 }

@@ -52,7 +52,7 @@ final class RunMessages: Sendable {
     }
 }
 
-/// Passes messages on, and keeps those of people's level in the run's folder, however few the console shows.
+/// Passes messages on, and keeps those of level `info` and above in the run's folder, even if the console shows fewer.
 struct RunMessageHandler: LogHandler {
     let messages: RunMessages
     var target: any LogHandler

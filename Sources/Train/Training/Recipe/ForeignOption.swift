@@ -39,14 +39,11 @@ public struct ForeignOption: Sendable, Equatable {
             let found = all.filter(fits)
             return found.first { $0.key != nil } ?? found.first
         }
-        let last = { (name: String) in
-            String(name[(name.lastIndex(of: ".").map(name.index(after:)) ?? name.startIndex)...])
-        }
-        return best { $0.name == name } ?? best { last($0.name) == last(name) }
+        return best { $0.name == name } ?? best { $0.name.last(after: ".") == name.last(after: ".") }
     }
 
     /// Whether it is a switch there and a choice of a value here.
-    public var isSwitch: Bool { Self.switches.contains(name.split(separator: ".").last.map(String.init) ?? name) }
+    public var isSwitch: Bool { Self.switches.contains(name.last(after: ".")) }
 
     private static let switches = ["fp16", "bf16", "tf32"]
 
@@ -66,7 +63,7 @@ public struct ForeignOption: Sendable, Equatable {
     ///   - name: The option's name.
     static func translated(_ value: String, of name: String) -> String {
         // Their formats are switches of their own.
-        let last = name.split(separator: ".").last.map(String.init) ?? name
+        let last = name.last(after: ".")
         let isOn = ["true", "1", "yes", "on"].contains(value.lowercased())
         return switches.contains(last) ? (isOn ? last : "fp32") : value
     }

@@ -1,29 +1,32 @@
 import W2VBackbone
 import W2VTorch
 
-/// The memory that a run has for activations, which decides what its passes keep for their backward passes.
-struct ActivationMemory {
-    /// The bytes that were free when model and optimizer had theirs; `nil` where nothing is gained by keeping more.
-    let free: Int?
-    /// The share of them that passes may take.
-    let share: Double
+/// Decides what a run's passes keep for their backward passes, by the memory that model and optimizer leave.
+final class ActivationMemory {
+    private let device: Device
+    private let isWanted: Bool
+    /// The share of the free memory that passes may take.
+    private let share: Double
+    /// The bytes that are free when the first pass begins; `nil` where nothing is gained by keeping more.
+    private lazy var free: Result<Int?, any Error> = Result { isWanted ? try device.freeMemory() : nil }
 
-    /// Measures a device's memory; model and optimizer must be there already.
+    /// Prepares for the first pass: model and optimizer have their memory by then.
     ///
     /// - Parameters:
     ///   - isWanted: Whether passes may keep more than they need.
     ///   - recordsSteps: Whether passes are recorded: recordings have memory of their own, beside that of other passes.
-    /// - Throws: `TorchError.operation` when the driver does not answer.
-    init(on device: Device, isWanted: Bool, recordsSteps: Bool) throws {
-        free = isWanted ? try device.freeMemory() : nil
+    init(on device: Device, isWanted: Bool, recordsSteps: Bool) {
+        (self.device, self.isWanted) = (device, isWanted)
         share = recordsSteps ? 0.4 : 0.8
     }
 
-    /// Returns what a pass over utterances keeps.
+    /// Returns what a pass over utterances keeps; called by the thread that makes the passes.
     ///
     /// It depends on nothing but their lengths, so that recorded passes of one shape keep the same.
-    func kept(_ model: Wav2Vec2Model, samples: [Int]) -> KeptActivations {
-        guard free != nil else { return [] }
+    ///
+    /// - Throws: `TorchError.operation` when the driver does not answer.
+    func kept(_ model: Wav2Vec2Model, samples: [Int]) throws -> KeptActivations {
+        guard let free = try free.get() else { return [] }
         let size = model.featureExtractor.blocks.first?.weight.dtype.itemSize ?? 4
         var needs = ActivationBytes(model.configuration, samples: samples, elementSize: size)
         // A frozen extractor has no backward pass.

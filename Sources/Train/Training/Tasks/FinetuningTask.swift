@@ -20,8 +20,7 @@ final class FinetuningTask: TrainingTask {
     private let labels: LabelDictionary
     private let recipe: Recipe
     private let device: Device
-    /// The memory for activations, measured before the first pass.
-    private var memory: ActivationMemory?
+    private let memory: ActivationMemory
 
     /// The source of the weights.
     enum Weights {
@@ -41,6 +40,7 @@ final class FinetuningTask: TrainingTask {
     ) throws {
         self.recipe = recipe
         self.device = device
+        memory = ActivationMemory(on: device, isWanted: recipe.optimization.keepActivations, recordsSteps: false)
         self.dictionary = dictionary
         labels = dictionary
         var description = ModelDescription(task: .ctc, model: recipe.model)
@@ -98,15 +98,6 @@ final class FinetuningTask: TrainingTask {
         return Set(frozen).union(model.droppedParameters(.training(seed: recipe.seed, update: update)))
     }
 
-    /// Chooses what the pass over utterances keeps for its backward pass; called where passes are made.
-    private func kept(_ samples: [Int]) throws -> KeptActivations {
-        let memory =
-            try self.memory
-            ?? ActivationMemory(on: device, isWanted: recipe.optimization.keepActivations, recordsSteps: false)
-        self.memory = memory
-        return memory.kept(model.backbone, samples: samples)
-    }
-
     func prepare(
         _ batch: MicroBatch, update: Int, microBatch: Int, through upload: Upload
     ) throws -> any PreparedMicroBatch {
@@ -124,7 +115,7 @@ final class FinetuningTask: TrainingTask {
         return PreparedBatch(
             batch: batch, input: input, model: model, seed: recipe.seed, update: update, microBatch: microBatch,
             freezesBackbone: update <= recipe.ctc.freezeFinetuneUpdates, counts: counts,
-            kept: { try self.kept(batch.lengths) },
+            kept: { try self.memory.kept(self.model.backbone, samples: batch.lengths) },
             operations: { self.operations(batch, Mask.joined(masks), update: update) })
     }
 

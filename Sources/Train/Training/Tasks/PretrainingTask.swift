@@ -20,13 +20,14 @@ final class PretrainingTask: TrainingTask {
     private let recipe: Recipe
     private let device: Device
     private let recorded: RecordedObjective<ContrastiveObjective>?
-    /// The memory for activations, measured before the first pass.
-    private var memory: ActivationMemory?
+    private let memory: ActivationMemory
 
     /// Builds the model from a checkpoint's weights, if given, or with random weights.
     init(_ recipe: Recipe, weights: Checkpoint?, device: Device, shardedOver group: ProcessGroup? = nil) throws {
         self.recipe = recipe
         self.device = device
+        memory = ActivationMemory(
+            on: device, isWanted: recipe.optimization.keepActivations, recordsSteps: recipe.optimization.recordSteps)
         var description = ModelDescription(task: .pretraining, model: recipe.model)
         description.masking = recipe.masking
         description.objective = recipe.objective
@@ -71,15 +72,6 @@ final class PretrainingTask: TrainingTask {
         model.droppedParameters(.training(seed: recipe.seed, update: update))
     }
 
-    /// Chooses what the pass over utterances keeps for its backward pass; called where passes are made.
-    private func kept(_ samples: [Int]) throws -> KeptActivations {
-        let memory =
-            try self.memory
-            ?? ActivationMemory(on: device, isWanted: recipe.optimization.keepActivations, recordsSteps: recordsSteps)
-        self.memory = memory
-        return memory.kept(model.backbone, samples: samples)
-    }
-
     func prepare(
         _ batch: MicroBatch, update: Int, microBatch: Int, through upload: Upload
     ) throws -> any PreparedMicroBatch {
@@ -91,7 +83,7 @@ final class PretrainingTask: TrainingTask {
         return PreparedBatch(
             batch: batch, input: input, model: model, recorded: recorded, seed: recipe.seed, update: update,
             microBatch: microBatch, counts: counts,
-            kept: { try self.kept(batch.lengths) },
+            kept: { try self.memory.kept(self.model.backbone, samples: batch.lengths) },
             operations: { [counts] in self.operations(batch, masked: counts.maskedFrames, of: counts.frames) })
     }
 

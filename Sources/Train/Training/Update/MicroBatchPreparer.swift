@@ -99,8 +99,9 @@ private struct ReadyMicroBatch {
 
 /// The work of preparing.
 ///
-/// `@unchecked Sendable` is safe: one thread at a time calls ``next(through:)``, the preparer's own or the thread that it
-/// starts; a task prepares without using what passes and updates change; and the reader may be canceled by any thread.
+/// `@unchecked Sendable` is safe: only one thread ever calls ``next(through:)``, the one that the preparer starts or else
+/// the one that makes the updates; a task prepares without reading what passes and updates change; and any thread may
+/// cancel the reader.
 private final class Preparation: @unchecked Sendable {
     let reader: any MicroBatchReader
     private let task: any TrainingTask
@@ -149,8 +150,8 @@ private final class Preparation: @unchecked Sendable {
 
 /// Prepared micro-batches, made by one thread and taken by another.
 ///
-/// `@unchecked Sendable` is safe: every access to the mutable state is made while `condition` is locked, and a micro-batch
-/// belongs to one thread at a time.
+/// `@unchecked Sendable` is safe: `condition` is locked for every access to the mutable state, and a micro-batch belongs
+/// to one thread at a time.
 private final class PreparedQueue: @unchecked Sendable {
     private let condition = NSCondition()
     private let depth: Int

@@ -32,7 +32,7 @@ final class AcceptGate: ChannelDuplexHandler {
     /// Waits a moment while the system has no descriptors or memory left.
     ///
     /// The socket stays readable, so NIO tries again at once and without end; its own handler only defers reads that
-    /// follow a success. The event loop, which the moment holds up, has a second one beside it.
+    /// follow a success. Waiting blocks this event loop, but not the other one.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard let error = error as? IOError, Self.shortages.contains(error.errnoCode) else {
             onError(error)

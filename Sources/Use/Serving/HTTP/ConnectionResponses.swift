@@ -33,7 +33,7 @@ extension Connection {
         channel.write(HTTPServerResponsePart.head(head), promise: nil)
     }
 
-    /// Sends the response to what is no request; the connection ends.
+    /// Sends the response to input that is not a valid request, and ends the connection.
     func send(_ reply: Reply, _ identifier: String) {
         guard case .bytes(let body) = reply.body else { return close() }
         var headers = reply.head
@@ -90,7 +90,7 @@ extension Connection {
             try Task.checkCancellation()
             isComplete = true
         } catch {
-            // The missing end tells the client that something is missing.
+            // Without the final chunk, the client sees that the response is incomplete.
             closeNow()
         }
         reply.onEnd?(isComplete)

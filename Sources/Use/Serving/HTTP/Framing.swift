@@ -33,7 +33,7 @@ extension RequestError {
         return nil
     }
 
-    /// An error for bytes that are no request.
+    /// An error for bytes that are not a valid request.
     ///
     /// - Parameters:
     ///   - error: The parser's error.

@@ -156,7 +156,7 @@ actor ModelStore {
         return try await Self.result(of: loading)
     }
 
-    /// Waits for a load; a canceled task stops waiting at once, and the load goes on for others.
+    /// Waits for a load; a canceled task stops waiting at once, and the load continues for others.
     private static func result(of loading: Task<LoadedModel, any Error>) async throws -> LoadedModel {
         let (results, result) = AsyncStream<Result<LoadedModel, any Error>>.makeStream()
         Task { result.yield(await loading.result) }

@@ -219,7 +219,7 @@ async function begin(isAgain = false) {
   const facts = await server.facts();
   if (!facts) return say("The server does not answer; load this page again when it is running.", true);
   element("facts").textContent =
-    // Without a key, a server that asks for one tells its status only.
+    // Without a key, a server that requires one reports only its status.
     facts.model
       ? [facts.model, facts.device, facts.precision, facts.decoder, `wav2vec2 ${facts.version}`].join(" · ")
       : "wav2vec2";

@@ -32,7 +32,7 @@ extension Reply {
     ///
     /// - Parameters:
     ///   - core: The server.
-    ///   - isWhole: Whether the models and the counts are told, and not the status alone.
+    ///   - isWhole: Whether the models and the counts are reported, and not the status alone.
     static func health(_ core: ServerCore, isWhole: Bool) async throws -> Reply {
         let status = core.status
         let code: HTTPResponseStatus = status == "ok" ? .ok : .serviceUnavailable
